@@ -1,0 +1,12 @@
+// Copyright 2026 the @serviceworker/std authors. MIT license.
+
+/**
+ * The standard modules for service workers.
+ *
+ * Every module is also an entry of its own, and every file stands alone: import
+ * the one you need, or copy it.
+ *
+ * @module
+ */
+
+export * from "./channel/mod.ts";
