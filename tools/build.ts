@@ -1,0 +1,193 @@
+// Copyright 2026 the @serviceworker/std authors. MIT license.
+
+/**
+ * Bundles a page or worker script, with what it imports, into one script that
+ * a browser runs as it is. Shared by the browser tests, the examples and the
+ * bench.
+ *
+ * `@serviceworker/std/…` resolves to the working tree, and npm packages, named
+ * in `deno.json` or as `npm:name@range`, to Deno's npm cache.
+ *
+ * @module
+ */
+
+import * as esbuild from "esbuild";
+import { fileURLToPath } from "node:url";
+
+/** How to bundle. */
+export interface BundleOptions {
+  /** A classic script (`iife`) or a module (`esm`). @default {"esm"} */
+  format?: "esm" | "iife";
+  /** Whether to minify. @default {false} */
+  minify?: boolean;
+  /** Global names to replace, each by a JavaScript expression. */
+  define?: Record<string, string>;
+  /** Whether to make a source map too, with paths relative to the root of the repository. @default {false} */
+  sourcemap?: boolean;
+  /** Whether to answer from memory when the same was bundled before. @default {false} */
+  cache?: boolean;
+}
+
+/** A bundled script. */
+export interface Bundle {
+  /** The script. */
+  code: string;
+  /** Its source map, if asked for. */
+  map?: string;
+}
+
+interface NpmPackage {
+  name: string;
+  dependencies: string[];
+  localPath: string;
+}
+
+interface NpmGraph {
+  redirects: Record<string, string>;
+  modules: { specifier: string; npmPackage?: string }[];
+  npmPackages: Record<string, NpmPackage>;
+}
+
+const ROOT = new URL("../", import.meta.url);
+const NPM_REGEXP = /^npm:\/?((?:@[^/@]+\/)?[^/@]+)(@[^/]+)?(\/.*)?$/;
+const BARE_REGEXP = /^((?:@[^/]+\/)?[^./@:][^/:]*)(\/[^:]*)?$/;
+
+const bundles = new Map<string, Promise<Bundle>>();
+
+/** Bundles `entry`, a file URL or path, and all that it imports. */
+export function bundle(
+  entry: URL | string,
+  options: BundleOptions = {},
+): Promise<Bundle> {
+  const { cache = false, ...how } = options;
+  if (!cache) return bundleAfresh(entry, how);
+  const key = JSON.stringify([String(entry), how]);
+  let promise = bundles.get(key);
+  if (!promise) bundles.set(key, promise = bundleAfresh(entry, how));
+  return promise;
+}
+
+/** Ends esbuild's process, which otherwise keeps the caller's alive. */
+export function stop(): Promise<void> {
+  bundles.clear();
+  return esbuild.stop();
+}
+
+async function bundleAfresh(
+  entry: URL | string,
+  options: BundleOptions,
+): Promise<Bundle> {
+  const { format = "esm", minify = false, define = {}, sourcemap = false } =
+    options;
+  const url = String(entry);
+  const result = await esbuild.build({
+    entryPoints: [url.startsWith("file:") ? fileURLToPath(url) : url],
+    // Nothing is written there: source maps name their sources relative to it.
+    outfile: fileURLToPath(new URL("bundle.js", ROOT)),
+    bundle: true,
+    write: false,
+    format,
+    minify,
+    define,
+    sourcemap: sourcemap && "external",
+    platform: "browser",
+    target: "es2022",
+    tsconfigRaw: {},
+    logLevel: "silent",
+    plugins: [denoImports()],
+  });
+  const code = result.outputFiles.find((file) => file.path.endsWith(".js"));
+  const map = result.outputFiles.find((file) => file.path.endsWith(".map"));
+  return { code: code?.text ?? "", ...(map && { map: map.text }) };
+}
+
+/** Resolves bare, `jsr:` and `npm:` specifiers as Deno does, through `deno.json`. */
+function denoImports(): esbuild.Plugin {
+  return {
+    name: "deno-imports",
+    setup(build) {
+      const config: {
+        name: string;
+        exports: Record<string, string>;
+        imports: Record<string, string>;
+      } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", ROOT)));
+      const packages = new Map<string, NpmPackage>();
+
+      /** The file which `specifier` means, for someone in or outside of an npm package. */
+      async function inPackage(
+        { name, localPath }: NpmPackage,
+        path: string,
+        args: esbuild.OnResolveArgs,
+      ): Promise<esbuild.OnResolveResult> {
+        const found = await build.resolve(name + path, {
+          // A package with "exports" may name itself.
+          resolveDir: localPath,
+          kind: args.kind,
+          pluginData: { resolved: true },
+        });
+        if (found.errors.length === 0) return found;
+        return await build.resolve(localPath + path, {
+          resolveDir: localPath,
+          kind: args.kind,
+          pluginData: { resolved: true },
+        });
+      }
+
+      build.onResolve({ filter: /^[^./]/ }, async (args) => {
+        if (args.pluginData?.resolved || args.kind === "entry-point") return;
+        const specifier = args.path.replace(/^jsr:\/?/, "");
+        if (specifier.startsWith(config.name)) {
+          const path = specifier.slice(config.name.length)
+            .replace(/^@[^/]+/, "");
+          const target = config.exports["." + path];
+          return target === undefined
+            ? { errors: [{ text: `${config.name} exports no ".${path}"` }] }
+            : {
+              path: fileURLToPath(new URL(target, ROOT)),
+              sideEffects: false,
+            };
+        }
+
+        const [, bare, path = ""] = args.path.match(BARE_REGEXP) ?? [];
+        const owner = [...packages.values()].find(({ localPath }) =>
+          `${args.resolveDir}/`.startsWith(`${localPath}/`)
+        );
+        if (owner && bare) {
+          const dependency = owner.dependencies
+            .map((id) => packages.get(id))
+            .find((dependency) => dependency?.name === bare);
+          return dependency && await inPackage(dependency, path, args);
+        }
+
+        const wanted = args.path.startsWith("npm:")
+          ? args.path
+          : config.imports[args.path] ??
+            (bare && config.imports[bare] && config.imports[bare] + path);
+        const [, name, range = "", subpath = ""] = wanted?.match(NPM_REGEXP) ??
+          [];
+        if (!name) return;
+        const graph = await npmGraph(`npm:${name}${range}`);
+        for (const [id, found] of Object.entries(graph.npmPackages)) {
+          packages.set(id, found);
+        }
+        const id = graph.modules[0]?.npmPackage;
+        const found = id === undefined ? undefined : packages.get(id);
+        return found && await inPackage(found, subpath, args);
+      });
+    },
+  };
+}
+
+/** Where Deno keeps a package of npm and those it depends on; fetched if need be. */
+async function npmGraph(specifier: string): Promise<NpmGraph> {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", specifier],
+    cwd: ROOT,
+  }).output();
+  if (!success) {
+    throw new Error(
+      `Cannot find ${specifier}: ${new TextDecoder().decode(stderr).trim()}`,
+    );
+  }
+  return JSON.parse(new TextDecoder().decode(stdout));
+}
