@@ -12,10 +12,13 @@
  */
 
 import * as esbuild from "esbuild";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** How to bundle. */
 export interface BundleOptions {
+  /** The text of the entry, which is then not read, and need not exist. */
+  source?: string;
   /** A classic script (`iife`) or a module (`esm`). @default {"esm"} */
   format?: "esm" | "iife";
   /** Whether to minify. @default {false} */
@@ -77,11 +80,25 @@ async function bundleAfresh(
   entry: URL | string,
   options: BundleOptions,
 ): Promise<Bundle> {
-  const { format = "esm", minify = false, define = {}, sourcemap = false } =
-    options;
-  const url = String(entry);
+  const {
+    source,
+    format = "esm",
+    minify = false,
+    define = {},
+    sourcemap = false,
+  } = options;
+  const path = String(entry).startsWith("file:")
+    ? fileURLToPath(entry)
+    : String(entry);
   const result = await esbuild.build({
-    entryPoints: [url.startsWith("file:") ? fileURLToPath(url) : url],
+    ...(source === undefined ? { entryPoints: [path] } : {
+      stdin: {
+        contents: source,
+        sourcefile: path,
+        resolveDir: dirname(path),
+        loader: "ts",
+      },
+    }),
     // Nothing is written there: source maps name their sources relative to it.
     outfile: fileURLToPath(new URL("bundle.js", ROOT)),
     bundle: true,
