@@ -1,0 +1,106 @@
+// Copyright 2026 the @serviceworker/std authors. MIT license.
+
+/**
+ * What the harness asks of a browser. Chromium and Firefox are driven by
+ * `puppeteer.ts`, WebKitGTK by `webkit.ts`; a control which an engine does not
+ * give is absent.
+ *
+ * @module
+ */
+
+/** The engines, in the order in which they are reported. */
+export const ENGINES = ["chromium", "firefox", "webkit"] as const;
+
+/** The name of an engine. */
+export type EngineName = typeof ENGINES[number];
+
+/** Where an engine is, and how to start it there. */
+export interface FoundEngine {
+  /** The browser, or for WebKit its driver. */
+  executablePath: string;
+  /** Arguments which it needs here. */
+  args: string[];
+  /** Its environment, where it is not ours. */
+  env?: Record<string, string>;
+  /** What it cannot do, in words: `"notifications"`. */
+  lacks: string[];
+}
+
+/** How to start a browser, apart from where it is. */
+export interface LaunchOptions {
+  /** A folder for a profile that outlives the process. */
+  profile?: string | undefined;
+  /** Preferences of Firefox. */
+  prefs?: Record<string, unknown> | undefined;
+  /** Command-line arguments of Chromium. */
+  args?: string[] | undefined;
+}
+
+/** A running browser. */
+export interface Browser {
+  readonly name: EngineName;
+  readonly version: string;
+  /** Whether the process still answers. */
+  readonly connected: boolean;
+  openTab(): Promise<Tab>;
+  /** Ends the process as a user does. */
+  close(): Promise<void>;
+  /** Ends the process and its children with SIGKILL. */
+  kill(): Promise<void>;
+  /** Stops every running worker of an origin; resolves when they are stopped. */
+  stopWorkers?(origin: string): Promise<void>;
+  /** Cuts the workers of an origin off the network, or reconnects them. */
+  setWorkersOffline?(origin: string, offline: boolean): Promise<void>;
+  /** Starts to measure the workers that start from now on. */
+  measureWorkers?(): Promise<void>;
+  /** The coverage of workers of an origin since it was last taken. */
+  takeWorkerCoverage?(origin: string): Promise<ScriptCoverage[]>;
+}
+
+/** A page in a browser. */
+export interface Tab {
+  /** What the page logged so far. */
+  readonly log: string[];
+  /** Evaluates a JavaScript expression for a promise of a string. */
+  evaluate(expression: string): Promise<string>;
+  goto(url: string): Promise<void>;
+  reload(): Promise<void>;
+  screenshot(): Promise<Uint8Array>;
+  /** Makes the page the one that a user sees. */
+  bringToFront(): Promise<void>;
+  close(): Promise<void>;
+  /** Freezes the page, or resumes it. */
+  setFrozen?(frozen: boolean): Promise<void>;
+  /** The coverage of the page's scripts since it was last taken. */
+  takeCoverage?(): Promise<ScriptCoverage[]>;
+}
+
+/** What V8 says of one script. */
+export interface ScriptCoverage {
+  url: string;
+  functions: {
+    functionName: string;
+    isBlockCoverage: boolean;
+    ranges: { startOffset: number; endOffset: number; count: number }[];
+  }[];
+}
+
+/** Resolves with `promise`, or rejects after `ms`. */
+export async function within<T>(
+  ms: number,
+  what: string,
+  promise: Promise<T>,
+): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const deadline = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`Cannot ${what}: ${ms / 1000} s have passed`)),
+      ms,
+    );
+  });
+  try {
+    return await Promise.race([promise, deadline]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
