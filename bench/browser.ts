@@ -1,0 +1,106 @@
+// Copyright 2026 the @serviceworker/std authors. MIT license.
+
+/** Starts Chromium without a debugger, which would slow workers and keep them alive. */
+
+const FLAGS = [
+  "--headless=new",
+  "--no-sandbox",
+  "--no-first-run",
+  "--disable-gpu",
+  "--disable-quic",
+  "--disable-background-networking",
+  "--disable-background-timer-throttling",
+  "--disable-component-update",
+  "--disable-renderer-backgrounding",
+  "--disable-sync",
+];
+
+const running = new Set<Deno.ChildProcess>();
+
+/** Where Chromium is. */
+function findChromium(): Promise<string> {
+  return Promise.resolve("/usr/bin/chromium");
+}
+
+/** What the browser calls itself. */
+export async function chromiumVersion(): Promise<string> {
+  const { stdout } = await new Deno.Command(await findChromium(), {
+    args: ["--version"],
+    stderr: "null",
+  }).output();
+  return new TextDecoder().decode(stdout).trim();
+}
+
+/** Starts a process that ends with this one at the latest. */
+function spawn(command: string, args: string[]): Deno.ChildProcess {
+  const child = new Deno.Command(command, {
+    args,
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  running.add(child);
+  child.status.then(() => running.delete(child));
+  return child;
+}
+
+/** Ends a process that was started here. */
+export function kill(child: Deno.ChildProcess): void {
+  if (running.has(child)) child.kill("SIGKILL");
+}
+
+/** Opens `url` in a new Chromium with a new profile. */
+export async function openChromium(
+  url: string,
+  flags: string[] = [],
+): Promise<{ closed: Promise<unknown>; close(): Promise<void> }> {
+  const profile = await Deno.makeTempDir({ prefix: "bench-" });
+  const child = spawn(await findChromium(), [
+    ...FLAGS,
+    ...flags,
+    `--user-data-dir=${profile}`,
+    url,
+  ]);
+  return {
+    closed: child.status,
+    async close() {
+      kill(child);
+      await child.status;
+      await remove(profile);
+    },
+  };
+}
+
+/** Deletes a profile, into which dying helper processes may still write. */
+async function remove(path: string): Promise<void> {
+  for (let attempt = 0; attempt < 20; attempt++) {
+    try {
+      return await Deno.remove(path, { recursive: true });
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
+
+/**
+ * Keeps every core awake with a process that runs only when nothing else wants
+ * to; see README.md. Returns those processes: none, where that is not possible.
+ */
+export function keepCoresAwake(): Deno.ChildProcess[] {
+  const loop = `while kill -0 ${Deno.pid} 2>&-; do ` +
+    `i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; done`;
+  try {
+    return Array.from(
+      { length: navigator.hardwareConcurrency },
+      () => spawn("chrt", ["--idle", "0", "sh", "-c", loop]),
+    );
+  } catch {
+    return [];
+  }
+}
+
+addEventListener("unload", () => running.forEach(kill));
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  if (Deno.build.os === "windows" && signal !== "SIGINT") continue;
+  Deno.addSignalListener(signal, () => Deno.exit(1));
+}

@@ -1,0 +1,174 @@
+// Copyright 2026 the @serviceworker/std authors. MIT license.
+
+/**
+ * `deno task bench [scenario] [--rounds N] [--only regex] [--cases regex]`
+ *
+ * Runs one scenario or all, prints tables, and writes `results/<scenario>.json`
+ * and `RESULTS.md`. See README.md for how it measures.
+ */
+
+import { parseArgs } from "node:util";
+import { bundle, stop } from "../tools/build.ts";
+import {
+  chromiumVersion,
+  keepCoresAwake,
+  kill,
+  openChromium,
+} from "./browser.ts";
+import {
+  type Page,
+  render,
+  type Results,
+  summarize,
+  writeReport,
+} from "./report.ts";
+import { measureSizes } from "./sizes/sizes.ts";
+import type { PageResult, Parameters, Scenario } from "./types.ts";
+
+const SCENARIOS = ["roundtrip", "broadcast", "sizes"];
+const STEP_LIMIT = 180_000;
+const HEADERS = {
+  "cache-control": "no-store",
+  // Cross-origin isolated pages have a clock with steps of 5 µs.
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-embedder-policy": "require-corp",
+};
+
+const { values, positionals } = parseArgs({
+  args: Deno.args,
+  allowPositionals: true,
+  options: {
+    rounds: { type: "string" },
+    only: { type: "string", default: "" },
+    cases: { type: "string", default: "" },
+  },
+});
+
+const wanted = positionals.length > 0 ? positionals : SCENARIOS;
+for (const name of wanted) {
+  if (SCENARIOS.includes(name)) continue;
+  console.error(`Cannot run ${name}: there are ${SCENARIOS.join(", ")}`);
+  Deno.exit(2);
+}
+
+await Deno.mkdir(new URL("results", import.meta.url), { recursive: true });
+for (const name of wanted) {
+  const results = name === "sizes" ? await measureSizes() : await run(name);
+  await Deno.writeTextFile(
+    new URL(`results/${name}.json`, import.meta.url),
+    JSON.stringify(results, null, 2) + "\n",
+  );
+  console.log(render(results));
+}
+await writeReport(SCENARIOS);
+await stop();
+Deno.exit();
+
+/** Runs a scenario: each round of each case in a browser of its own. */
+async function run(name: string): Promise<Results> {
+  const folder = new URL(`${name}/`, import.meta.url);
+  const { scenario }: { scenario: Scenario } = await import(
+    new URL("scenario.ts", folder).href
+  );
+  const files = await build(folder);
+  const rounds = Number(values.rounds ?? scenario.rounds);
+  const cases = scenario.cases.filter((name) =>
+    new RegExp(values.cases).test(name)
+  );
+  const pages: Page[] = [];
+  const awake = keepCoresAwake();
+  for (let round = 1; round <= rounds; round++) {
+    for (const current of cases) {
+      console.error(`${name}, ${current}, round ${round} of ${rounds}`);
+      const parameters = { case: current, only: values.only };
+      const result = await step(files, scenario, parameters);
+      for (const failure of result.failures) console.error(failure);
+      pages.push({ case: current, result });
+    }
+  }
+  awake.forEach(kill);
+  const conditions = {
+    browser: await chromiumVersion(),
+    machine: await describeMachine(awake.length > 0),
+    rounds,
+  };
+  return summarize(name, scenario, conditions, pages);
+}
+
+/** Bundles the scripts of a scenario, by their path on the server. */
+async function build(folder: URL): Promise<Map<string, string>> {
+  const scripts = new Map<string, string>();
+  for await (const { name } of Deno.readDir(folder)) {
+    const [, script] = name.match(/^(page|frame|worker)\.ts$/) ?? [];
+    if (script === undefined) continue;
+    const { code } = await bundle(new URL(name, folder), {
+      format: "iife",
+      minify: true,
+      define: { "process.env.NODE_ENV": '"production"' },
+    });
+    scripts.set(`/${script}.js`, code);
+  }
+  return scripts;
+}
+
+/** Opens the page in a new browser, at a new origin, and waits for its result. */
+async function step(
+  scripts: Map<string, string>,
+  scenario: Scenario,
+  parameters: Parameters,
+): Promise<PageResult> {
+  const { promise, resolve } = Promise.withResolvers<PageResult>();
+  const server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen() {} },
+    async (request) => {
+      const { pathname } = new URL(request.url);
+      if (pathname === "/result") {
+        resolve(await request.json());
+        return new Response();
+      }
+      const script = scripts.get(pathname);
+      const type = script ? "text/javascript" : "text/html; charset=utf-8";
+      const headers = { ...HEADERS, "content-type": type };
+      const html = `<!doctype html><title>bench</title>
+        <link rel="icon" href="data:,">
+        <script defer src="${
+        pathname === "/" ? "/page" : pathname
+      }.js"></script>`;
+      return new Response(script ?? html, { headers });
+    },
+  );
+  const failed = (failure: string) =>
+    resolve({ samples: {}, failures: [failure] });
+  const timer = setTimeout(
+    () => failed(`no result within ${STEP_LIMIT / 1000} s`),
+    STEP_LIMIT,
+  );
+  const query = encodeURIComponent(JSON.stringify(parameters));
+  const browser = await openChromium(
+    `http://localhost:${server.addr.port}/?parameters=${query}`,
+    scenario.flags,
+  );
+  browser.closed.then(() => failed("the browser ended"));
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    await browser.close();
+    await server.shutdown();
+  }
+}
+
+/** The processor, and whether its cores were kept awake. */
+async function describeMachine(awake: boolean): Promise<string> {
+  const { hardwareConcurrency } = navigator;
+  const cores = `${hardwareConcurrency} cores, ${
+    awake ? "kept awake" : "free to sleep"
+  }`;
+  try {
+    const info = await Deno.readTextFile("/proc/cpuinfo");
+    const [, model = Deno.build.arch] = info.match(/model name\s*: (.*)/) ?? [];
+    return `${model}, ${cores}`;
+  } catch {
+    return `${Deno.build.os} ${Deno.build.arch}, ${cores}`;
+  }
+}
