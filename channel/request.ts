@@ -359,7 +359,7 @@ function toError(sent: unknown): unknown {
   if (!isPlainObject(sent) || !isPlainObject(sent[KEY])) return sent;
   const { dom, own, ...rest } = sent[KEY];
   const [name, message] = [String(rest.name), String(rest.message)];
-  const Class = Object.hasOwn(ERRORS, name) ? ERRORS[name]! : Error;
+  const Class = (Object.hasOwn(ERRORS, name) && ERRORS[name]) || Error;
   const error = dom
     ? new DOMException(message, name)
     : Array.isArray(rest.errors)
