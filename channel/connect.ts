@@ -177,10 +177,10 @@ export type ChannelEvent<P> =
  */
 export type ChannelArguments<M, O> = unknown extends M
   ? [input?: unknown, options?: O]
-  : M extends (input: infer I) => unknown
-    ? unknown extends I ? [input?: undefined, options?: O]
-    : undefined extends I ? [input?: I, options?: O]
-    : [input: I, options?: O]
+  : M extends (...inputs: infer A) => unknown
+    ? A extends [] ? [input?: undefined, options?: O]
+    : A extends [infer I] ? [input: I, options?: O]
+    : [input?: A[0], options?: O]
   : never;
 
 /**
@@ -426,7 +426,7 @@ export function connect<P = Record<string, unknown>>(
       for (const id of message[1]) {
         const entry = pending.get(id);
         if (entry?.link === from) {
-          fail(entry, "the message or its reply does not deserialize");
+          fail(entry, "it or its reply cannot be read", "DataCloneError");
         }
       }
     }
