@@ -2,9 +2,10 @@
 
 /** Starts Chromium without a debugger, which would slow workers and keep them alive. */
 
+import { findEngine } from "../tests/browser/engines.ts";
+
 const FLAGS = [
   "--headless=new",
-  "--no-sandbox",
   "--no-first-run",
   "--disable-gpu",
   "--disable-quic",
@@ -17,14 +18,10 @@ const FLAGS = [
 
 const running = new Set<Deno.ChildProcess>();
 
-/** Where Chromium is. */
-function findChromium(): Promise<string> {
-  return Promise.resolve("/usr/bin/chromium");
-}
-
 /** What the browser calls itself. */
 export async function chromiumVersion(): Promise<string> {
-  const { stdout } = await new Deno.Command(await findChromium(), {
+  const { executablePath } = await findEngine("chromium");
+  const { stdout } = await new Deno.Command(executablePath, {
     args: ["--version"],
     stderr: "null",
   }).output();
@@ -55,7 +52,9 @@ export async function openChromium(
   flags: string[] = [],
 ): Promise<{ closed: Promise<unknown>; close(): Promise<void> }> {
   const profile = await Deno.makeTempDir({ prefix: "bench-" });
-  const child = spawn(await findChromium(), [
+  const { executablePath, args } = await findEngine("chromium");
+  const child = spawn(executablePath, [
+    ...args,
     ...FLAGS,
     ...flags,
     `--user-data-dir=${profile}`,

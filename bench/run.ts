@@ -22,7 +22,7 @@ import {
   summarize,
   writeReport,
 } from "./report.ts";
-import { measureSizes } from "./sizes/sizes.ts";
+import { measureSizes } from "./sizes.ts";
 import type { PageResult, Parameters, Scenario } from "./types.ts";
 
 const SCENARIOS = ["roundtrip", "broadcast", "sizes"];

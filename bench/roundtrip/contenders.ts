@@ -1,9 +1,13 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
+import { accept } from "@serviceworker/std/channel/accept";
+import { connect } from "@serviceworker/std/channel/connect";
 import { request } from "@serviceworker/std/channel/request";
 import { respond } from "@serviceworker/std/channel/respond";
 import * as Comlink from "npm:comlink@4.4.2";
 import { messageSW } from "npm:workbox-window@7.4.1";
+
+declare const self: ServiceWorkerGlobalScope;
 
 /** Sends a value to the worker and resolves with what comes back. */
 export type Echo = (
@@ -15,8 +19,8 @@ export type Echo = (
 export interface Contender {
   /** Prepares the page. */
   page(worker: ServiceWorker): Echo;
-  /** Is called in the worker, for each message while it is this contender's turn. */
-  worker(event: ExtendableMessageEvent): void;
+  /** Prepares the worker; the listener hears of messages while it has its turn. */
+  worker(): (event: ExtendableMessageEvent) => void;
 }
 
 /** What to move, rather than copy, with an answer. */
@@ -42,8 +46,8 @@ const rawPortIds: Contender = {
         port1.postMessage({ id, value }, transfer);
       });
   },
-  worker({ ports: [port] }) {
-    if (!port) return;
+  worker: () => ({ data, ports: [port] }) => {
+    if (data !== "port" || !port) return;
     port.onmessage = ({ data: { id, value } }) =>
       port.postMessage({ id, value }, moved(value));
   },
@@ -62,8 +66,8 @@ const rawPort: Contender = {
         port1.postMessage(value, transfer);
       });
   },
-  worker({ ports: [port] }) {
-    if (!port) return;
+  worker: () => ({ data, ports: [port] }) => {
+    if (data !== "port" || !port) return;
     port.onmessage = ({ data }) => port.postMessage(data, moved(data));
   },
 };
@@ -85,7 +89,7 @@ const rawPostMessage: Contender = {
         worker.postMessage({ id, value }, transfer);
       });
   },
-  worker({ data: { id, value }, source }) {
+  worker: () => ({ data: { id, value }, source }) => {
     source?.postMessage({ id, value }, { transfer: moved(value) });
   },
 };
@@ -93,7 +97,7 @@ const rawPostMessage: Contender = {
 /** Takes no transfer list: the question is cloned, the answer moved. */
 const workbox: Contender = {
   page: (worker) => (value) => messageSW(worker, { value }),
-  worker({ data: { value }, ports: [port] }) {
+  worker: () => ({ data: { value }, ports: [port] }) => {
     port?.postMessage(value, moved(value));
   },
 };
@@ -114,8 +118,8 @@ const comlink: Contender = {
     return (value, transfer) =>
       remote.echo(transfer ? Comlink.transfer(value, transfer) : value);
   },
-  worker({ ports: [port] }) {
-    if (port) Comlink.expose(echoing, port);
+  worker: () => ({ data, ports: [port] }) => {
+    if (data === "port" && port) Comlink.expose(echoing, port);
   },
 };
 
@@ -123,15 +127,36 @@ interface Protocol {
   echo(input: { value: unknown }): unknown;
 }
 
+const connecting: Contender = {
+  page() {
+    const channel = connect<Protocol>(navigator.serviceWorker);
+    return (value, transfer) => channel.call("echo", { value }, { transfer });
+  },
+  worker() {
+    // It listens at all times, as the channel may want to be kept open.
+    self.addEventListener(
+      "message",
+      accept<Protocol>(self.clients, {
+        echo({ value }, context) {
+          if (value instanceof ArrayBuffer) context.transfer.push(value);
+          return value;
+        },
+      }),
+    );
+    return () => {};
+  },
+};
+
 const requesting: Contender = {
   page: (worker) => (value, transfer) =>
     request(worker, { type: "echo", value }, { transfer }),
-  worker: respond<Protocol>({
-    echo({ value }, { transfer }) {
-      transfer.push(...moved(value));
-      return value;
-    },
-  }),
+  worker: () =>
+    respond<Protocol>({
+      echo({ value }, context) {
+        if (value instanceof ArrayBuffer) context.transfer.push(value);
+        return value;
+      },
+    }),
 };
 
 export const contenders = new Map<string, Contender>([
@@ -140,6 +165,7 @@ export const contenders = new Map<string, Contender>([
   ["raw-port", rawPort],
   ["raw-postmessage", rawPostMessage],
   ["comlink", comlink],
+  ["connect", connecting],
   ["messageSW", workbox],
   ["request", requesting],
 ]);

@@ -1,13 +1,16 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { serve } from "../worker.ts";
-import { type Contender, contenders } from "./contenders.ts";
+import { contenders } from "./contenders.ts";
 
-let current: Contender | undefined;
+const listeners = new Map(
+  contenders.entries().map(([name, { worker }]) => [name, worker()]),
+);
+let current = listeners.get("");
 
 serve(
   (name) => {
-    current = contenders.get(String(name));
+    current = listeners.get(String(name));
   },
-  (event) => current?.worker(event),
+  (event) => current?.(event),
 );

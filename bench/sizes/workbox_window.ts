@@ -1,3 +1,0 @@
-// Copyright 2026 the @serviceworker/std authors. MIT license.
-
-export * from "npm:workbox-window@7.4.1";
