@@ -1,0 +1,147 @@
+// Copyright 2026 the @serviceworker/std authors. MIT license.
+
+/**
+ * What makes the app work without its server: the shell in a cache, and the
+ * audio that was downloaded, of which any range can be read.
+ *
+ * @module
+ */
+
+import { parseRange } from "./range.ts";
+
+const SHELL_CACHE = "longwave-shell";
+const AUDIO_CACHE = "longwave-audio";
+const AUDIO_REGEXP = /^\/audio\/([\w-]+)\.wav$/;
+const EPISODES = "/api/episodes";
+const SHELL = [
+  "/",
+  "/app.js",
+  "/style.css",
+  "/icon.svg",
+  "/manifest.webmanifest",
+];
+
+/** The part of a `FetchEvent` that {@linkcode answer} uses. */
+interface AnswerEvent {
+  readonly request: Request;
+  respondWith(response: Promise<Response>): void;
+  waitUntil(promise: Promise<unknown>): void;
+}
+
+/** Stores all that the app needs to open: for the `install` event. */
+export async function cacheShell(): Promise<void> {
+  const cache = await caches.open(SHELL_CACHE);
+  const response = await fetch(EPISODES, { cache: "reload" });
+  if (!response.ok) {
+    throw new Error(`Cannot install: the server answered ${response.status}`);
+  }
+  const episodes: { cover: string }[] = await response.clone().json();
+  await cache.put(EPISODES, response);
+  const paths = [...SHELL, ...episodes.map(({ cover }) => cover)];
+  await cache.addAll(
+    paths.map((path) => new Request(path, { cache: "reload" })),
+  );
+}
+
+/** Answers audio and the shell, and leaves all else to the browser. */
+export function answer(event: AnswerEvent): void {
+  const { request } = event;
+  const { origin, pathname } = new URL(request.url);
+  if (request.method !== "GET" || origin !== location.origin) return;
+  if (AUDIO_REGEXP.test(pathname)) {
+    event.respondWith(answerAudio(request, pathname));
+  } else if (
+    SHELL.includes(pathname) || pathname === EPISODES ||
+    pathname.startsWith("/covers/")
+  ) {
+    event.respondWith(networkFirst(event, pathname));
+  }
+}
+
+/** The address of an episode's audio. */
+export function audioPath(id: string): string {
+  const path = `/audio/${id}.wav`;
+  if (AUDIO_REGEXP.test(path)) return path;
+  throw new TypeError(`Cannot address the audio: the id is "${id}"`);
+}
+
+/** Lists the complete episodes on this device. */
+export async function listAudio(): Promise<{ id: string; total: number }[]> {
+  const cache = await caches.open(AUDIO_CACHE);
+  const found = [];
+  for (const request of await cache.keys()) {
+    const id = new URL(request.url).pathname.match(AUDIO_REGEXP)?.[1];
+    const response = await cache.match(request);
+    const total = Number(response?.headers.get("content-length"));
+    if (id !== undefined) found.push({ id, total });
+  }
+  return found;
+}
+
+/** Stores an episode as one complete response, or, if `body` fails, nothing. */
+export async function keepAudio(
+  id: string,
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+  { total, etag, type }: { total: number; etag: string; type: string },
+): Promise<void> {
+  const cache = await caches.open(AUDIO_CACHE);
+  await cache.put(
+    audioPath(id),
+    new Response(body, {
+      headers: {
+        "content-type": type,
+        "content-length": String(total),
+        etag,
+      },
+    }),
+  );
+}
+
+/** Removes an episode; resolves with whether it was there. */
+export async function removeAudio(id: string): Promise<boolean> {
+  const cache = await caches.open(AUDIO_CACHE);
+  return await cache.delete(audioPath(id));
+}
+
+/** The server's answer, so that a new version shows at once; else the stored one. */
+async function networkFirst(
+  event: AnswerEvent,
+  path: string,
+): Promise<Response> {
+  const cache = await caches.open(SHELL_CACHE);
+  let response: Response | undefined;
+  try {
+    response = await fetch(event.request);
+    if (response.ok) {
+      event.waitUntil(cache.put(path, response.clone()));
+      return response;
+    }
+  } catch {
+    // The server cannot be reached.
+  }
+  return await cache.match(path) ?? response ?? Response.error();
+}
+
+async function answerAudio(
+  request: Request,
+  path: string,
+): Promise<Response> {
+  const cache = await caches.open(AUDIO_CACHE);
+  const stored = await cache.match(path);
+  if (!stored) return await fetch(request);
+
+  const headers = new Headers(stored.headers);
+  headers.set("accept-ranges", "bytes");
+  const blob = await stored.blob();
+  const range = parseRange(request.headers.get("range"), blob.size);
+  if (range === null) return new Response(blob, { headers });
+  if (range === "unsatisfiable") {
+    headers.set("content-range", `bytes */${blob.size}`);
+    headers.set("content-length", "0");
+    return new Response(null, { status: 416, headers });
+  }
+  const { start, end } = range;
+  headers.set("content-range", `bytes ${start}-${end - 1}/${blob.size}`);
+  headers.set("content-length", String(end - start));
+  return new Response(blob.slice(start, end), { status: 206, headers });
+}

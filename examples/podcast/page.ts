@@ -1,0 +1,130 @@
+// Copyright 2026 the @serviceworker/std authors. MIT license.
+
+/**
+ * The app's page.
+ *
+ * @module
+ */
+
+import { connect } from "@serviceworker/std/channel/connect";
+import {
+  request,
+  type RequestContainer,
+} from "@serviceworker/std/channel/request";
+import { createEpisodeView, type EpisodeView } from "./page/episode_view.ts";
+import { formatBytes } from "./page/format.ts";
+import { createLibrary } from "./page/library.ts";
+import { part, setText } from "./page/part.ts";
+import { createPlayer } from "./page/player.ts";
+import { watchServer } from "./page/reachable.ts";
+import type { Download, Podcast, Questions } from "./protocol.ts";
+import type { Episode } from "./server/episodes.ts";
+
+const container: ServiceWorkerContainer & RequestContainer<Questions> =
+  navigator.serviceWorker;
+
+/** Says something to those who cannot see it. */
+function announce(text: string): void {
+  setText(part(document, "announcement"), text);
+}
+
+async function showVersion(): Promise<void> {
+  const version = await request(container, { type: "version" }, {
+    ready: true,
+    idempotent: true,
+  });
+  setText(part(document, "worker"), `Version ${version}`);
+}
+
+async function main(): Promise<void> {
+  const response = await fetch("/api/episodes");
+  const list: Episode[] = await response.json();
+  const episodes = new Map(list.map((episode) => [episode.id, episode]));
+  const views = new Map<string, EpisodeView>();
+  const states = new Map<string, Download["state"]>();
+  let reachable = true;
+
+  const library = createLibrary(connect<Podcast>(container), showDownload);
+  const player = createPlayer({
+    episodes,
+    isSaved: (id) => library.get(id).state === "saved",
+    show: (id, playing) => views.get(id)?.showPlaying(playing),
+    announce,
+  });
+
+  function showDownload(download: Download): void {
+    const { id, state, reason } = download;
+    const view = views.get(id);
+    view?.showDownload(download);
+    if (states.get(id) === state) return;
+
+    const first = !states.has(id) && state !== "loading";
+    states.set(id, state);
+    view?.showReachable(reachable);
+    showKept();
+    const title = episodes.get(id)?.title;
+    if (!first) {
+      announce(
+        {
+          none: `${title} is no longer on this device`,
+          loading: `Downloading ${title}`,
+          paused: `The download of ${title} is paused. ${reason ?? ""}`,
+          saved: `${title} is on this device`,
+        }[state],
+      );
+    }
+  }
+
+  function showKept(): void {
+    const saved = library.all().filter(({ state }) => state === "saved");
+    const bytes = saved.reduce((sum, { loaded }) => sum + loaded, 0);
+    const count = saved.length === 1 ? "1 episode" : `${saved.length} episodes`;
+    setText(
+      part(document, "kept"),
+      saved.length === 0 ? "Nothing yet" : `${count}, ${formatBytes(bytes)}`,
+    );
+  }
+
+  function showReachable(): void {
+    document.documentElement.classList.toggle("offline", !reachable);
+    setText(
+      part(document, "network-text"),
+      reachable ? "Online" : "Offline",
+    );
+    setText(
+      part(document, "notice"),
+      reachable ? "" : "Offline: what is downloaded plays",
+    );
+    for (const view of views.values()) view.showReachable(reachable);
+  }
+
+  for (const episode of list) {
+    const { id } = episode;
+    const view = createEpisodeView(episode, {
+      play: () => player.toggle(id),
+      download: () => library.download(id),
+      remove: () => library.remove(id),
+    });
+    views.set(id, view);
+    view.showDownload(library.get(id));
+    view.showPlaying(false);
+    part(document, "episodes").append(view.element);
+  }
+
+  async function followServer(): Promise<void> {
+    for await (const answer of watchServer(new AbortController().signal)) {
+      const returned = answer && !reachable;
+      reachable = answer;
+      showReachable();
+      if (returned) await library.open();
+    }
+  }
+
+  await container.register("/sw.js");
+  container.addEventListener("controllerchange", showVersion);
+  await Promise.all([showVersion(), library.open(), followServer()]);
+}
+
+main().catch((error) => {
+  setText(part(document, "worker"), `Cannot start: ${error}`);
+});

@@ -1,0 +1,51 @@
+// Copyright 2026 the @serviceworker/std authors. MIT license.
+
+/**
+ * Numbers as people read them.
+ *
+ * @module
+ */
+
+const MEGABYTE = 1e6;
+const MEGABYTES = new Intl.NumberFormat("en", {
+  minimumFractionDigits: 1,
+  maximumFractionDigits: 1,
+});
+const DAY = new Intl.DateTimeFormat("en", {
+  day: "numeric",
+  month: "long",
+  year: "numeric",
+  timeZone: "UTC",
+});
+
+/** As "12.4 MB". */
+export function formatBytes(bytes: number): string {
+  return `${MEGABYTES.format(bytes / MEGABYTE)} MB`;
+}
+
+/** As "3.1 of 12.4 MB". */
+export function formatProgress(loaded: number, total: number): string {
+  return `${MEGABYTES.format(loaded / MEGABYTE)} of ${formatBytes(total)}`;
+}
+
+/** As "5:07", or "1:00:12". */
+export function formatTime(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds));
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60)];
+  const two = (value: number) => String(value % 60).padStart(2, "0");
+  return hours > 0
+    ? `${hours}:${two(minutes)}:${two(whole)}`
+    : `${minutes}:${two(whole)}`;
+}
+
+/** As "12 s left", or "3 min left". */
+export function formatRemaining(seconds: number): string {
+  return seconds < 90
+    ? `${Math.max(1, Math.ceil(seconds))} s left`
+    : `${Math.ceil(seconds / 60)} min left`;
+}
+
+/** As "November 7, 2026". */
+export function formatDay(day: string): string {
+  return DAY.format(new Date(day));
+}

@@ -1,0 +1,182 @@
+// Copyright 2026 the @serviceworker/std authors. MIT license.
+
+/**
+ * The player at the foot of the page, and what plays in this and other tabs.
+ *
+ * @module
+ */
+
+import type { Episode } from "../server/episodes.ts";
+import { formatTime } from "./format.ts";
+import { type NowPlaying, shareNowPlaying } from "./now_playing.ts";
+import { part, setIcon, setText } from "./part.ts";
+
+/** The player. */
+export interface Player {
+  /** Plays an episode here, or pauses it wherever it plays. */
+  toggle(id: string): void;
+}
+
+/** What the player needs to know, and whom it tells. */
+export interface PlayerOptions {
+  episodes: ReadonlyMap<string, Episode>;
+  /** Whether an episode is on this device. */
+  isSaved(id: string): boolean;
+  /** Called when another episode plays, or none. */
+  show(id: string, playing: boolean): void;
+  /** Says something to the listener. */
+  announce(text: string): void;
+}
+
+const BACK = -15;
+const FORWARD = 30;
+/** How often other tabs are told the position, in seconds. */
+const TELL_INTERVAL = 1;
+
+/** Prepares the player. */
+export function createPlayer(
+  { episodes, isSaved, show, announce }: PlayerOptions,
+): Player {
+  const audio = part<HTMLAudioElement>(document, "audio");
+  const toggleButton = part<HTMLButtonElement>(document, "toggle");
+  const back = part<HTMLButtonElement>(document, "back");
+  const forward = part<HTMLButtonElement>(document, "forward");
+  const seek = part<HTMLInputElement>(document, "seek");
+  const cover = part<HTMLImageElement>(document, "player-cover");
+
+  /** What the player shows, and whether it plays in this tab. */
+  let now: (NowPlaying & { here: boolean }) | undefined;
+  let told = 0;
+  let dragging = false;
+
+  const sharing = shareNowPlaying((state) => {
+    if (state.playing) audio.pause();
+    set({ ...state, here: false });
+  });
+
+  function set(next: NowPlaying & { here: boolean }): void {
+    const changed = now?.id !== next.id || now.playing !== next.playing;
+    if (changed && now) show(now.id, false);
+    now = next;
+    if (changed) show(next.id, next.playing);
+    render(next);
+  }
+
+  /** This tab's audio has changed: shows it, and tells the other tabs. */
+  function update(): void {
+    const { id } = audio.dataset;
+    if (id === undefined) return;
+    // Paused by another tab that plays now.
+    if (audio.paused && now && !now.here) return;
+    const { currentTime: position, paused } = audio;
+    const state = { id, position, playing: !paused };
+    const due = Math.abs(position - told) >= TELL_INTERVAL;
+    if (due || now?.playing !== state.playing || now.id !== id) {
+      told = position;
+      sharing.tell(state);
+    }
+    set({ ...state, here: true });
+  }
+
+  async function play(id: string, position: number): Promise<void> {
+    const episode = episodes.get(id);
+    if (!episode) return;
+    if (audio.dataset.id !== id) {
+      audio.dataset.id = id;
+      audio.src = episode.audio;
+      describe(episode);
+    }
+    if (Math.abs(audio.currentTime - position) > TELL_INTERVAL) {
+      audio.currentTime = position;
+    }
+    set({ id, position, playing: true, here: true });
+    try {
+      await audio.play();
+    } catch (error) {
+      // Paused, or another episode chosen, before it could begin.
+      if ((error as Error).name === "AbortError") return;
+      announce(`Cannot play ${episode.title}: ${(error as Error).message}`);
+      update();
+    }
+  }
+
+  function toggle(id: string): void {
+    const same = now?.id === id ? now : undefined;
+    if (same?.playing && same.here) audio.pause();
+    else play(id, same?.position ?? 0);
+  }
+
+  function skip(seconds: number): void {
+    audio.currentTime = Math.max(0, audio.currentTime + seconds);
+  }
+
+  function render(
+    { id, playing, position, here }: NowPlaying & { here: boolean },
+  ) {
+    const episode = episodes.get(id);
+    if (!episode) return;
+    const { title, duration } = episode;
+    if (!cover.src.endsWith(episode.cover)) cover.src = episode.cover;
+    setText(part(document, "player-title"), title);
+    setText(
+      part(document, "player-source"),
+      !here && playing
+        ? "Playing in another tab"
+        : isSaved(id)
+        ? "From this device"
+        : "From the network",
+    );
+    toggleButton.disabled = false;
+    back.disabled = forward.disabled = seek.disabled = !here;
+    setIcon(toggleButton, playing && here ? "pause" : "play");
+    toggleButton.setAttribute(
+      "aria-label",
+      playing && here ? "Pause" : playing ? "Play here" : "Play",
+    );
+    seek.max = String(duration);
+    if (!dragging) seek.value = String(position);
+    seek.setAttribute(
+      "aria-valuetext",
+      `${formatTime(position)} of ${formatTime(duration)}`,
+    );
+    seek.style.setProperty("--done", String(Number(seek.value) / duration));
+    setText(part(document, "position"), formatTime(Number(seek.value)));
+    setText(part(document, "duration"), formatTime(duration));
+  }
+
+  /** Tells the system, for its own controls. */
+  function describe({ title, cover }: Episode): void {
+    if (!("mediaSession" in navigator)) return;
+    navigator.mediaSession.metadata = new MediaMetadata({
+      title,
+      artist: "Longwave",
+      artwork: [{ src: cover, type: "image/svg+xml" }],
+    });
+    navigator.mediaSession.setActionHandler("seekbackward", () => skip(BACK));
+    navigator.mediaSession.setActionHandler("seekforward", () => skip(FORWARD));
+  }
+
+  for (const type of ["play", "pause", "timeupdate", "seeked", "ended"]) {
+    audio.addEventListener(type, update);
+  }
+  audio.addEventListener("error", () => {
+    const title = episodes.get(audio.dataset.id ?? "")?.title;
+    announce(`Cannot play ${title}: ${audio.error?.message || "no answer"}`);
+    delete audio.dataset.id; // so that it is loaded anew
+    audio.pause();
+    if (now) set({ ...now, playing: false });
+  });
+  toggleButton.addEventListener("click", () => now && toggle(now.id));
+  back.addEventListener("click", () => skip(BACK));
+  forward.addEventListener("click", () => skip(FORWARD));
+  seek.addEventListener("input", () => {
+    dragging = true;
+    if (now) render(now);
+  });
+  seek.addEventListener("change", () => {
+    dragging = false;
+    audio.currentTime = Number(seek.value);
+  });
+  addEventListener("pagehide", () => audio.pause());
+  return { toggle };
+}

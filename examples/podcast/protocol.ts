@@ -1,0 +1,40 @@
+// Copyright 2026 the @serviceworker/std authors. MIT license.
+
+/**
+ * What the page and the worker say to each other.
+ *
+ * @module
+ */
+
+/** Where an episode stands on this device. */
+export interface Download {
+  id: string;
+  /** "paused": begun, not complete, and not under way. */
+  state: "none" | "loading" | "paused" | "saved";
+  /** Bytes on this device. */
+  loaded: number;
+  /** The size of the file; 0 while it is not known. */
+  total: number;
+  /** Why it is paused, if not because the worker was stopped. */
+  reason?: string;
+}
+
+/** The long-lived channel between every page and the worker. */
+export interface Podcast {
+  /** All episodes of which there is something on this device. */
+  list(): Download[];
+  /**
+   * Begins, joins or resumes the one download of an episode, and follows it to
+   * its end. To leave does not end it.
+   */
+  download(input: { id: string }): AsyncIterable<Download>;
+  /** Ends the download of an episode and removes what there is of it. */
+  remove(input: { id: string }): void;
+  /** An episode's download has begun or ended. */
+  changed: Download;
+}
+
+/** Single questions, which a worker that waits can be asked too. */
+export interface Questions {
+  version(): string;
+}

@@ -1,0 +1,156 @@
+// Copyright 2026 the @serviceworker/std authors. MIT license.
+
+/**
+ * Serves the podcast app.
+ *
+ * `deno task start [--watch] [--throttle=<bytes per second>]`; the environment
+ * variable `PORT` is the port to try first.
+ *
+ * @module
+ */
+
+import { type Asset, buildAssets } from "./server/assets.ts";
+import { createHandler } from "./server/handler.ts";
+
+/** How to serve. */
+export interface PodcastOptions {
+  /** The port to listen on; 0 for any that is free. @default {0} */
+  port?: number | undefined;
+  /** Bytes per second for each response of audio; 0 for no limit. @default {0} */
+  throttle?: number | undefined;
+  /** Seconds that every episode lasts, instead of its own. */
+  duration?: number | undefined;
+  /** Whether to build again and reload open pages when a file changes. @default {false} */
+  watch?: boolean | undefined;
+  /** Called with every request, before it is answered. */
+  onRequest?: ((request: Request) => void) | undefined;
+}
+
+/** A server that runs. */
+export interface PodcastServer {
+  port: number;
+  /** Where the app is. */
+  url: string;
+  /** Stops at once, cutting what is being sent. */
+  close(): Promise<void>;
+}
+
+const HOSTNAME = "127.0.0.1";
+const WATCHED = [".", "../../channel"];
+const SETTLE = 100;
+const DEFAULT_PORT = 8000;
+/** Slow enough to see a download, and to have a hand in it. */
+const DEFAULT_THROTTLE = 3_000_000;
+
+/** Builds and serves the app. */
+export async function startPodcast(
+  options: PodcastOptions = {},
+): Promise<PodcastServer> {
+  const { port = 0, throttle, duration, watch = false, onRequest } = options;
+  const assets = await buildAssets(watch);
+  const handle = createHandler({ assets, throttle, duration });
+  const stopped = new AbortController();
+
+  const server = Deno.serve({
+    hostname: HOSTNAME,
+    port,
+    signal: stopped.signal,
+    onListen: () => {},
+  }, (request) => {
+    onRequest?.(request);
+    const { pathname } = new URL(request.url);
+    if (reload && pathname === "/reload") return answerEvents(reload);
+    return handle(request);
+  });
+  const reload = watch ? watchFiles(assets, stopped.signal) : undefined;
+  return {
+    port: server.addr.port,
+    url: `http://${HOSTNAME}:${server.addr.port}/`,
+    async close() {
+      stopped.abort();
+      await server.finished;
+    },
+  };
+}
+
+/** Builds the files again when one changes, and says so. */
+function watchFiles(
+  assets: Map<string, Asset>,
+  signal: AbortSignal,
+): EventTarget {
+  const target = new EventTarget();
+  const paths = WATCHED.map((path) => new URL(path, import.meta.url).pathname);
+  const watcher = Deno.watchFs(paths);
+  signal.addEventListener("abort", () => watcher.close());
+
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  async function rebuild() {
+    try {
+      const built = await buildAssets(true);
+      for (const [path, asset] of built) assets.set(path, asset);
+      target.dispatchEvent(new Event("built"));
+    } catch (error) {
+      console.error(error instanceof Error ? error.message : error);
+    }
+  }
+  (async () => {
+    for await (const { kind } of watcher) {
+      if (kind === "access") continue;
+      // Editors write a file in several steps.
+      clearTimeout(timer);
+      timer = setTimeout(rebuild, SETTLE);
+    }
+    clearTimeout(timer);
+  })();
+  return target;
+}
+
+/** Tells a page of every build, as server-sent events. */
+function answerEvents(target: EventTarget): Response {
+  const ended = new AbortController();
+  const body = new ReadableStream<string>({
+    start(controller) {
+      controller.enqueue("retry: 500\n\n");
+      target.addEventListener(
+        "built",
+        () => controller.enqueue("data: built\n\n"),
+        { signal: ended.signal },
+      );
+    },
+    cancel: () => ended.abort(),
+  });
+  return new Response(body.pipeThrough(new TextEncoderStream()), {
+    headers: {
+      "content-type": "text/event-stream",
+      "cache-control": "no-store",
+    },
+  });
+}
+
+async function main(args: string[]): Promise<void> {
+  const wanted = Number(Deno.env.get("PORT") ?? DEFAULT_PORT);
+  const rate = args.find((arg) => arg.startsWith("--throttle="))?.slice(11);
+  const options = {
+    throttle: rate === undefined ? DEFAULT_THROTTLE : Number(rate),
+    watch: args.includes("--watch"),
+  };
+  let server: PodcastServer;
+  try {
+    server = await startPodcast({ ...options, port: wanted });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    server = await startPodcast(options);
+    console.log(`Port ${wanted} is taken, so this is another one.`);
+  }
+  console.log(`Longwave is at ${server.url}`);
+  if (options.throttle > 0) {
+    console.log(
+      `Audio is sent at ${
+        options.throttle / 1e6
+      } MB/s, so that downloads can be seen; --throttle=0 lifts that.`,
+    );
+  }
+  if (options.watch) console.log("Pages reload when a file changes.");
+}
+
+if (import.meta.main) await main(Deno.args);

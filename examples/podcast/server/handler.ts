@@ -1,0 +1,61 @@
+// Copyright 2026 the @serviceworker/std authors. MIT license.
+
+/**
+ * Answers every request of the app.
+ *
+ * @module
+ */
+
+import type { Asset } from "./assets.ts";
+import { answerAudio } from "./audio.ts";
+import { drawCover } from "./cover.ts";
+import { recordings, toEpisode } from "./episodes.ts";
+
+/** What the app is served from. */
+export interface HandlerOptions {
+  /** The app's files, by path. Read anew for every request. */
+  assets: ReadonlyMap<string, Asset>;
+  /** Seconds that every episode lasts, instead of its own. */
+  duration?: number | undefined;
+  /** Bytes per second for each response of audio; 0 for no limit. @default {0} */
+  throttle?: number | undefined;
+}
+
+/** Makes the handler of the app's server. */
+export function createHandler(
+  { assets, duration, throttle = 0 }: HandlerOptions,
+): (request: Request) => Response {
+  const byAudio = new Map(
+    recordings(duration).map((recording) => [recording.audio, recording]),
+  );
+  const byCover = new Map(
+    [...byAudio.values()].map((recording) => [recording.cover, recording]),
+  );
+  const episodes = JSON.stringify([...byAudio.values()].map(toEpisode));
+
+  return (request) => {
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      return new Response("Method not allowed", {
+        status: 405,
+        headers: { allow: "GET, HEAD" },
+      });
+    }
+    const { pathname } = new URL(request.url);
+    const recording = byAudio.get(pathname);
+    if (recording) return answerAudio(request, recording, throttle);
+
+    // By this a page knows whether the server is there.
+    if (pathname === "/api/ping") return new Response(null, { status: 204 });
+
+    const cover = byCover.get(pathname);
+    const asset = cover
+      ? { type: "image/svg+xml", body: drawCover(cover) }
+      : pathname === "/api/episodes"
+      ? { type: "application/json", body: episodes }
+      : assets.get(pathname);
+    if (!asset) return new Response("Not found", { status: 404 });
+    return new Response(request.method === "HEAD" ? null : asset.body, {
+      headers: { "content-type": asset.type, "cache-control": "no-cache" },
+    });
+  };
+}
