@@ -589,15 +589,24 @@ export function connect<P = Record<string, unknown>>(
     if (!from.open) {
       if (ticks - from.heldAt < OPENING || suspended) return;
       end(from, "the worker did not accept the channel");
-    } else if (from.load === 0) {
-      from.port.postMessage(["rest"]);
-      from.held = false;
     } else if (ticks - (from.askedAt ?? ticks) > ANSWERING && !suspended) {
       end(from, "the worker does not answer");
-    } else if (ticks - from.heldAt >= HOLDING) {
+    } else if (from.load > 0 && ticks - from.heldAt >= HOLDING) {
       keep(from);
       ask(from);
+    } else if (from.held && !isCalling(from)) {
+      // The worker has 30 seconds from its last event, which streams renew; to
+      // hold an event all the time would keep an update from taking over.
+      from.port.postMessage(["rest"]);
+      from.held = false;
     }
+  }
+
+  function isCalling(from: Link): boolean {
+    for (const { link, message } of pending.values()) {
+      if (link === from && message[0] === "call") return true;
+    }
+    return false;
   }
 
   function dispatch(type: unknown, data: unknown): void {
