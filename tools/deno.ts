@@ -8,6 +8,7 @@
  * `SW_STD=jsr` or `SW_STD=local` decides without asking JSR.
  */
 
+import { fileURLToPath } from "node:url";
 import denoJson from "../deno.json" with { type: "json" };
 
 const ROOT = new URL("../", import.meta.url);
@@ -56,6 +57,24 @@ export async function standardArguments(): Promise<string[]> {
       : "@std/*: JSR is not used; the stand-ins in tools/closed/ take its place",
   );
   return useJsr ? [] : [`--import-map=${standInImportMap()}`];
+}
+
+/** Runs `deno` to its end, in silence, and resolves with what it said. */
+export async function runDeno(
+  args: string[],
+  cwd: string = fileURLToPath(ROOT),
+): Promise<{ success: boolean; stdout: string; stderr: string }> {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args,
+    cwd,
+    env: { NO_COLOR: "1" },
+  }).output();
+  const decoder = new TextDecoder();
+  return {
+    success,
+    stdout: decoder.decode(stdout),
+    stderr: decoder.decode(stderr),
+  };
 }
 
 if (import.meta.main) {

@@ -1,0 +1,48 @@
+// Copyright 2026 the @serviceworker/std authors. MIT license.
+
+/**
+ * Checks that JSR would accept the package, and that it holds the entry points,
+ * the README, the licence and `deno.json`, and nothing else.
+ *
+ * Run it with `deno run -A tools/check_publish.ts`.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { runDeno } from "./deno.ts";
+
+/** What is wrong with the package in the folder `root`. */
+export async function checkPublish(root: string): Promise<string[]> {
+  const { exports }: { exports: Record<string, string> } = JSON.parse(
+    await Deno.readTextFile(join(root, "deno.json")),
+  );
+  const wanted = [
+    "LICENSE",
+    "README.md",
+    "deno.json",
+    ...Object.values(exports).map((path) => path.replace("./", "")),
+  ];
+  const { success, stdout, stderr } = await runDeno(
+    ["publish", "--dry-run", "--allow-dirty"],
+    root,
+  );
+  if (!success) return [stderr];
+  const base = pathToFileURL(join(root, "/")).href;
+  const found = [...(stdout + stderr).matchAll(/^\s+(file:\S+) \([^)]+\)$/gm)]
+    .map(([, url]) => url!.slice(base.length));
+  return [
+    ...found.filter((path) => !wanted.includes(path))
+      .map((path) => `${path} would be published`),
+    ...wanted.filter((path) => !found.includes(path))
+      .map((path) => `${path} would not be published`),
+  ];
+}
+
+if (import.meta.main) {
+  const root = fileURLToPath(new URL("../", import.meta.url));
+  const problems = await checkPublish(root);
+  for (const problem of problems) console.error(problem);
+  if (problems.length > 0) Deno.exit(1);
+}

@@ -1,0 +1,56 @@
+// Copyright 2026 the @serviceworker/std authors. MIT license.
+
+/**
+ * Checks that modules can be copied one by one: each is put alone into an empty
+ * folder and type-checked there with the libraries of Deno, of a page and of a
+ * worker.
+ *
+ * Run it with `deno run -A tools/check_standalone.ts`.
+ *
+ * @module
+ */
+
+import { basename } from "node:path";
+import denoJson from "../deno.json" with { type: "json" };
+import { runDeno } from "./deno.ts";
+import { tempFolder } from "./temp_folder.ts";
+
+const LIBRARIES = {
+  "Deno": ["deno.window"],
+  "a page": ["esnext", "dom", "dom.iterable"],
+  "a worker": ["esnext", "webworker"],
+};
+
+/** Which of the modules at `paths` do not compile alone, and why. */
+export async function checkStandalone(paths: string[]): Promise<string[]> {
+  const copies: Record<string, string> = {};
+  for (const [index, path] of paths.entries()) {
+    copies[`${index}/${basename(path)}`] = await Deno.readTextFile(path);
+  }
+  const problems = await Promise.all(
+    Object.entries(LIBRARIES).map(async ([name, lib]) => {
+      await using folder = await tempFolder({
+        "deno.json": JSON.stringify({ compilerOptions: { lib }, lock: false }),
+        ...copies,
+      });
+      const { success, stderr } = await runDeno(
+        ["check", "-q", "."],
+        folder.path,
+      );
+      return success ? [] : [`In ${name}:\n${stderr}`];
+    }),
+  );
+  return problems.flat();
+}
+
+/** The published modules, without the `mod.ts` files. */
+export function standaloneModules(): string[] {
+  return Object.values(denoJson.exports)
+    .filter((path) => basename(path) !== "mod.ts");
+}
+
+if (import.meta.main) {
+  const problems = await checkStandalone(standaloneModules());
+  for (const problem of problems) console.error(problem);
+  if (problems.length > 0) Deno.exit(1);
+}

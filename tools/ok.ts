@@ -1,0 +1,78 @@
+// Copyright 2026 the @serviceworker/std authors. MIT license.
+
+/**
+ * `deno task ok`: checks all that can be checked without running a test. Every
+ * step says its time in a line of its own; a step that fails says why.
+ *
+ * @module
+ */
+
+import { fileURLToPath } from "node:url";
+import denoJson from "../deno.json" with { type: "json" };
+import { checkDocs, checkMarkdown } from "./check_docs.ts";
+import { checkExports } from "./check_exports.ts";
+import { checkPublish } from "./check_publish.ts";
+import { checkStandalone, standaloneModules } from "./check_standalone.ts";
+import { runDeno, standardArguments } from "./deno.ts";
+
+const ROOT = fileURLToPath(new URL("../", import.meta.url));
+const PATHS = Object.values(denoJson.exports);
+
+/** How many steps of `ok` passed and failed. */
+export interface OkResult {
+  passed: number;
+  failed: number;
+}
+
+/** Runs every step; `standard` is what makes `deno` find `@std/*`. */
+export async function ok(standard: string[]): Promise<OkResult> {
+  const steps: [name: string, run: () => Promise<string[]>][] = [
+    [
+      "types",
+      () => deno("check", "-q", ...standard, "--doc", ".", "README.md"),
+    ],
+    ["standalone", () => checkStandalone(standaloneModules())],
+    ["publish", () => checkPublish(ROOT)],
+    ["fmt", () => deno("fmt", "--check")],
+    ["lint", () => deno("lint")],
+    ["doc lint", () => deno("doc", "--lint", ...PATHS)],
+    ["docs", docs],
+    ["exports", () => checkExports(ROOT)],
+  ];
+  const result = { passed: 0, failed: 0 };
+  const waiting = steps.values();
+  // Most of them keep one core busy.
+  await Promise.all(
+    Array.from({ length: navigator.hardwareConcurrency }, async () => {
+      for (const [name, run] of waiting) {
+        const start = performance.now();
+        const problems = await run();
+        const seconds = ((performance.now() - start) / 1000).toFixed(1);
+        const passed = problems.length === 0;
+        result[passed ? "passed" : "failed"]++;
+        console.log(
+          `${passed ? "ok  " : "FAIL"} ${name.padEnd(12)} ${seconds} s`,
+        );
+        for (const problem of problems) console.log(problem);
+      }
+    }),
+  );
+  return result;
+}
+
+async function deno(...args: string[]): Promise<string[]> {
+  const { success, stdout, stderr } = await runDeno(args);
+  return success ? [] : [stdout + stderr];
+}
+
+async function docs(): Promise<string[]> {
+  return [
+    ...await checkDocs(PATHS),
+    ...checkMarkdown(await Deno.readTextFile(`${ROOT}README.md`)),
+  ];
+}
+
+if (import.meta.main) {
+  const { failed } = await ok(await standardArguments());
+  if (failed > 0) Deno.exit(1);
+}
