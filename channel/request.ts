@@ -247,6 +247,7 @@ export async function request(
   const ended = new AbortController();
   const { promise, resolve, reject } = Promise.withResolvers<unknown>();
   const ports: MessagePort[] = [];
+  let open = 0;
   const question = isPlainObject(message)
     ? { ...message, [KEY]: { request: crypto.randomUUID(), idempotent } }
     : message;
@@ -268,9 +269,12 @@ export async function request(
         ),
       );
     // Engines without this event (it is recent) fall back to the deadline.
-    port1.addEventListener("close", () => reject(disconnected("port closed")));
+    port1.addEventListener("close", () => {
+      if (--open === 0) reject(disconnected("port closed"));
+    });
     try {
       worker.postMessage(question, [port2, ...transfer]);
+      open++;
     } catch (error) {
       port2.close();
       throw error;

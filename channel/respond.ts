@@ -116,7 +116,7 @@ export function respond<
   const seen = new Set<string>();
   const known = new Map(Object.entries(handlers) as [unknown, Handler][]);
 
-  /** Whether the question came before; then its answer is on its way. */
+  /** Whether the question came before, in this life of the worker. */
   function isRepeated(id: string): boolean {
     if (seen.has(id)) return true;
     seen.add(id);
@@ -139,7 +139,10 @@ export function respond<
       if (question) {
         // Read by the other listeners of `respond`, which share the message.
         question.taken = true;
-        if (question.idempotent && isRepeated(String(question.request))) return;
+        if (question.idempotent && isRepeated(String(question.request))) {
+          // The answer goes, or went, to the port of the first time.
+          return port.close();
+        }
       }
       const answered = answer(handler, event, port, question !== undefined);
       event.waitUntil?.(answered);
