@@ -6,6 +6,7 @@ const HEADER = "Copyright 2026 the @serviceworker/std authors. MIT license.";
 const ROOT = new URL("../", import.meta.url).pathname;
 const NOT_A_MODULE_REGEXP = /_test\.tsx?$|^(bench|examples|tests|tools)[\\/]/;
 const GLOBAL_REGEXP = /^(document|globalThis|navigator|self|window)$/;
+const CONSTANT_REGEXP = /^[A-Z][A-Z0-9_]*$/;
 const ERROR_REGEXP = /(Error|Exception)$/;
 const MESSAGE_REGEXP = /^Cannot [a-z]+ [^:]+: \S/;
 const CONTRACTION_REGEXP = /\b(\w+n't|(it|that|what|there)'s|\w+'(ll|re|ve))\b/;
@@ -30,15 +31,15 @@ function isTopLevel(node: Deno.lint.Node & { parent: Deno.lint.Node }) {
     node.parent.type === "ExportNamedDeclaration";
 }
 
-/** Whether `node` may change, or does something, when it is evaluated. */
-function isState(node: Deno.lint.Node | null): boolean {
-  if (node === null) return true;
-  if (node.type === "NewExpression" || node.type === "AwaitExpression") {
+/** Whether a declaration makes something that changes, or does something. */
+function isState({ id, init }: Deno.lint.VariableDeclarator): boolean {
+  if (init?.type === "NewExpression" || init?.type === "AwaitExpression") {
     return true;
   }
-  if (node.type === "ArrayExpression") return node.elements.length === 0;
-  if (node.type === "ObjectExpression") return node.properties.length === 0;
-  return false;
+  // One that is meant to stay empty has the name of a constant.
+  return !(id.type === "Identifier" && CONSTANT_REGEXP.test(id.name)) &&
+    (init?.type === "ArrayExpression" && init.elements.length === 0 ||
+      init?.type === "ObjectExpression" && init.properties.length === 0);
 }
 
 /** The text of a string, with `x` for what a template inserts. */
@@ -111,7 +112,7 @@ const plugin: Deno.lint.Plugin = {
         if (!isTopLevel(node) || node.declare) return;
         if (
           node.kind !== "const" ||
-          node.declarations.some(({ init }) => isState(init))
+          node.declarations.some(isState)
         ) {
           context.report({
             node,
@@ -130,10 +131,12 @@ const plugin: Deno.lint.Plugin = {
         const { parent } = node;
         const isName = parent.type === "MemberExpression"
           ? parent.property === node && !parent.computed
-          : parent.type === "Property"
-          ? parent.key === node && !parent.shorthand
-          : parent.type.startsWith("TS") && "key" in parent;
-        if (isName) return;
+          : "key" in parent && parent.key === node;
+        // A default leaves the choice to the caller; a cast says what is asked
+        // of the global, and that it may be missing.
+        const isChoice = parent.type === "AssignmentPattern" ||
+          parent.type === "TSAsExpression";
+        if (isName || isChoice) return;
         context.report({
           node,
           message: "Take the platform object as a parameter",

@@ -62,11 +62,13 @@ testRule("no-module-state", [
   "const pending = new Map();",
   "const encoder = new TextEncoder();",
   "const pending = {};",
+  "const PENDING = new Set();",
   "const pending: string[] = [];",
   "const config = await f();",
   "f();",
 ], [
   "const LIMIT = 3;",
+  "const NONE: Transferable[] = [];",
   'const NAMES = ["a", "b"];',
   "const KIND_REGEXP = /a/;",
   "export function f() { let a = new Map(); return a; }",
@@ -76,7 +78,6 @@ testRule("no-global-reach", [
   "export function f() { return self.registration; }",
   "export function f() { return globalThis.caches; }",
   'export function f() { return "locks" in navigator; }',
-  "export function f(a = globalThis) { return a; }",
   'export function f() { addEventListener("message", f); }',
 ], [
   "export interface Target { readonly self: string }",

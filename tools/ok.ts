@@ -46,7 +46,7 @@ export async function ok(standard: string[]): Promise<OkResult> {
     Array.from({ length: navigator.hardwareConcurrency }, async () => {
       for (const [name, run] of waiting) {
         const start = performance.now();
-        const problems = await run();
+        const problems = await run().catch((error) => [String(error)]);
         const seconds = ((performance.now() - start) / 1000).toFixed(1);
         const passed = problems.length === 0;
         result[passed ? "passed" : "failed"]++;
