@@ -14,7 +14,6 @@ import denoJson from "../deno.json" with { type: "json" };
 const ROOT = new URL("../", import.meta.url);
 const STAND_INS: Record<string, string> = {
   "@std/assert": "tools/closed/assert.ts",
-  "@std/path": "tools/closed/path.ts",
   "@std/testing/time": "tools/closed/time.ts",
 };
 
