@@ -41,7 +41,7 @@ export interface AcceptClient {
 export interface AcceptClients {
   /** Resolves with the open pages. */
   matchAll(
-    options: { includeUncontrolled: true; type: "window" },
+    options: { includeUncontrolled: true; type: "all" },
   ): Promise<readonly AcceptClient[]>;
 }
 
@@ -180,6 +180,7 @@ interface Running {
   pull?(credit: number): void;
 }
 
+const EVERYBODY = { includeUncontrolled: true, type: "all" } as const;
 const KEY = "@serviceworker/std";
 /** Longer than a page in the background, whose timers run once a minute. */
 const HOLD = 90_000;
@@ -277,13 +278,25 @@ export function accept<P = Record<string, unknown>>(
       sessions.delete(channel);
       leave(session, true);
     };
-    // A page in the back-forward cache comes back for its idempotent calls.
-    port.addEventListener("close", () => {
-      if (session.port === port) leave(session);
-    });
     const held = hold(session);
     port.postMessage(["open", await (lock ??= holdLock(locks))]);
-    await held;
+    await Promise.all([held, prune()]);
+  }
+
+  /** Forgets pages that went without a word, as one that crashed. */
+  async function prune(): Promise<void> {
+    const open = new Set<string>();
+    for (const { id } of await clients.matchAll(EVERYBODY)) open.add(id);
+    for (const [channel, session] of sessions) {
+      if (session.client === null || open.has(session.client.id)) continue;
+      // A page in the back-forward cache comes back for its idempotent calls.
+      if (session.kept.size > 0) continue;
+      if (session.running.values().some(({ idempotent }) => idempotent)) {
+        continue;
+      }
+      sessions.delete(channel);
+      leave(session, true);
+    }
   }
 
   function receive(session: Session, message: unknown[]): void {
@@ -421,7 +434,7 @@ export function accept<P = Record<string, unknown>>(
       // one when its first event reaches them.
       invited ??= {
         until: performance.now() + INVITE,
-        all: clients.matchAll({ includeUncontrolled: true, type: "window" }),
+        all: clients.matchAll(EVERYBODY),
       };
       if (performance.now() > invited.until) return;
       for (const client of await invited.all) {

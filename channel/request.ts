@@ -160,8 +160,8 @@ const ERRORS: Record<string, new (message: string) => Error> = {
  * `navigator.serviceWorker` is on insecure origins; "NoWorkerError" if it is
  * null or has no controller; "DataCloneError" if question or answer cannot be
  * cloned; "NoHandlerError" if `respond` has no handler for it;
- * "DisconnectedError" if the other side closed the port, or its worker became
- * redundant, without an answer; "TimeoutError" if none came in 30 seconds.
+ * "DisconnectedError" if the worker is, or became, redundant; "TimeoutError" if
+ * no answer came in 30 seconds, as when the other side closed the port.
  *
  * @example Asking a worker for its version
  * ```ts
@@ -247,7 +247,6 @@ export async function request(
   const ended = new AbortController();
   const { promise, resolve, reject } = Promise.withResolvers<unknown>();
   const ports: MessagePort[] = [];
-  let open = 0;
   const question = isPlainObject(message)
     ? { ...message, [KEY]: { request: crypto.randomUUID(), idempotent } }
     : message;
@@ -268,13 +267,8 @@ export async function request(
           "DataCloneError",
         ),
       );
-    // Engines without this event (it is recent) fall back to the deadline.
-    port1.addEventListener("close", () => {
-      if (--open === 0) reject(disconnected("port closed"));
-    });
     try {
       worker.postMessage(question, [port2, ...transfer]);
-      open++;
     } catch (error) {
       port2.close();
       throw error;
