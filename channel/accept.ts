@@ -291,9 +291,8 @@ export function accept<P = Record<string, unknown>>(
       if (session.client === null || open.has(session.client.id)) continue;
       // A page in the back-forward cache comes back for its idempotent calls.
       if (session.kept.size > 0) continue;
-      if (session.running.values().some(({ idempotent }) => idempotent)) {
-        continue;
-      }
+      const running = [...session.running.values()];
+      if (running.some(({ idempotent }) => idempotent)) continue;
       sessions.delete(channel);
       leave(session, true);
     }

@@ -1,6 +1,6 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { browserTest as declare, type BrowserTestContext } from "./harness.ts";
 
 type Page = typeof import("./fixtures/request_page.ts");
@@ -166,18 +166,6 @@ browserTest("request() answers 10,000 questions", async ({ page }) => {
   await page.register();
   assertEquals(await page.call("askOften", 10_000), 49_995_000);
 });
-
-browserTest(
-  "request() says that the worker closed the port",
-  async ({ page, engine, skip }) => {
-    await page.register();
-    if (engine.name !== "chromium") {
-      skip("this engine has no close event for ports");
-    }
-    const error = await page.call("askRaw", "close").catch((error) => error);
-    assertStringIncludes(error.message, "port closed");
-  },
-);
 
 function pause(ms = 20): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
