@@ -1,0 +1,93 @@
+// Copyright 2026 the @serviceworker/std authors. MIT license.
+
+/**
+ * The objects of the platform fit what the modules ask of them, and what would
+ * not work does not compile. There is nothing to run: the file is type-checked.
+ */
+
+import type {
+  AcceptClient,
+  AcceptClients,
+  AcceptEvent,
+  AcceptListener,
+  AcceptLocks,
+} from "../channel/accept.ts";
+import type { AskClientsTarget } from "../channel/ask_clients.ts";
+import type {
+  ConnectContainer,
+  ConnectLocks,
+  ConnectPage,
+  ConnectWorker,
+} from "../channel/connect.ts";
+import type { PostToClientsTarget } from "../channel/post_to_clients.ts";
+import type { RequestContainer, RequestTarget } from "../channel/request.ts";
+import type { respond, RespondEvent } from "../channel/respond.ts";
+
+type Fits<Wanted, Real extends Wanted> = Real;
+
+type WorkerListener = (event: ExtendableMessageEvent) => unknown;
+type PageListener = (event: MessageEvent) => unknown;
+
+/** What the platform has. */
+export type Good = [
+  Fits<RequestTarget, ServiceWorker>,
+  Fits<RequestTarget, Client>,
+  Fits<RequestTarget, WindowClient>,
+  Fits<RequestTarget, MessagePort>,
+  Fits<RequestTarget, Worker>,
+  Fits<RequestTarget, DedicatedWorkerGlobalScope>,
+  Fits<RequestContainer, ServiceWorkerContainer>,
+  Fits<RespondEvent, ExtendableMessageEvent>,
+  Fits<RespondEvent, MessageEvent>,
+  Fits<WorkerListener, ReturnType<typeof respond>>,
+  Fits<PageListener, ReturnType<typeof respond>>,
+
+  Fits<ConnectContainer, ServiceWorkerContainer>,
+  Fits<ConnectWorker, ServiceWorker>,
+  Fits<ConnectLocks, LockManager>,
+  Fits<ConnectPage, Window>,
+  Fits<ConnectPage, typeof globalThis>,
+  Fits<AcceptClients, Clients>,
+  Fits<AcceptClient, Client>,
+  Fits<AcceptClient, WindowClient>,
+  Fits<AcceptEvent, ExtendableMessageEvent>,
+  Fits<AcceptLocks, LockManager>,
+  Fits<WorkerListener, AcceptListener<object>>,
+
+  Fits<PostToClientsTarget<Client>, Clients>,
+  Fits<AskClientsTarget<Client>, Clients>,
+];
+
+/** What looks alike. */
+export type Bad = [
+  // @ts-expect-error the second parameter of a window is an origin
+  Fits<RequestTarget, { postMessage(message: unknown, origin: string): void }>,
+  // @ts-expect-error it cannot be posted to
+  Fits<RequestTarget, ServiceWorkerRegistration>,
+  // @ts-expect-error it can be posted to
+  Fits<RequestContainer, ServiceWorker>,
+  // @ts-expect-error it has no ports
+  Fits<RespondEvent, ExtendableEvent>,
+  // @ts-expect-error its parameter is not a message
+  Fits<(event: FetchEvent) => unknown, ReturnType<typeof respond>>,
+
+  // @ts-expect-error it is one worker, not the container of them
+  Fits<ConnectContainer, ServiceWorker>,
+  // @ts-expect-error it has no controller
+  Fits<ConnectContainer, ServiceWorkerRegistration>,
+  // @ts-expect-error it has no state
+  Fits<ConnectWorker, Worker>,
+  // @ts-expect-error it cannot be kept alive, as in a page
+  Fits<AcceptEvent, MessageEvent>,
+  // @ts-expect-error it has no id
+  Fits<AcceptClient, MessagePort>,
+  // @ts-expect-error it is one client, not all of them
+  Fits<AcceptClients, Client>,
+  // @ts-expect-error it is one client, not all of them
+  Fits<PostToClientsTarget<Client>, Client>,
+  // @ts-expect-error it is one client, not all of them
+  Fits<AskClientsTarget<Client>, Client>,
+];
+
+/** What cannot be told apart: it fits, and never answers, as its doc says. */
+export type Unwanted = Fits<RequestTarget, BroadcastChannel>;
