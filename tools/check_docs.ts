@@ -27,6 +27,11 @@ interface JsDoc {
   tags?: Tag[];
 }
 
+interface TypeName {
+  repr: string;
+  value?: { typeParams?: TypeName[] };
+}
+
 interface Declaration {
   kind: string;
   location: { filename: string; line: number };
@@ -35,7 +40,7 @@ interface Declaration {
     hasBody?: boolean;
     params?: { name?: string; left?: { name?: string } }[];
     typeParams?: { name: string }[];
-    returnType?: { repr: string };
+    returnType?: TypeName;
   };
 }
 
@@ -109,7 +114,9 @@ function* signatureProblems(
     if (name === undefined) yield "takes a parameter without a name";
     else if (!describes("param", name)) yield `has no @param ${name}`;
   }
-  if (def.returnType?.repr !== "void" && !describes("return")) {
+  const type = def.returnType;
+  const value = type?.repr === "Promise" ? type.value?.typeParams?.[0] : type;
+  if (value?.repr !== "void" && !describes("return")) {
     yield "has no @returns";
   }
   const order = tags.map(({ kind }) => ORDER.indexOf(kind))

@@ -60,6 +60,7 @@ const BAD: [found: string, from: string, to: string][] = [
   ["add() has no @param options", "@param options", "@param others"],
   ["add() takes a parameter without a name", "(a: T,", "([]: T[],"],
   ["add() has no @returns", " * @returns The sum.\n", ""],
+  ["add() has no @returns", "@returns The sum.", "@returns"],
   [
     "add() has its tags out of order",
     " * @param a The first.\n * @param options The options.\n * @returns The sum.\n",
@@ -86,6 +87,16 @@ const BAD: [found: string, from: string, to: string][] = [
     " @default {0}",
   ],
 ];
+
+Deno.test("checkDocs() accepts that nothing is returned", async () => {
+  const source = GOOD.replace(" * @returns The sum.\n", "");
+  for (const type of ["void", "Promise<void>"]) {
+    assertEquals(
+      await problemsOf(source.replace("): number", `): ${type}`)),
+      [],
+    );
+  }
+});
 
 for (const [found, from, to] of BAD) {
   Deno.test(`checkDocs() reports "${found}" for ${JSON.stringify(to)}`, async () => {
