@@ -68,7 +68,9 @@ export async function takeTurns<T>(
   const result: PageResult = { samples: {}, failures: [] };
   const names = [...contenders.keys()];
   for (const column of columns) {
-    const samples: Record<string, number[]> = result.samples[column.name] = {};
+    const samples: Record<string, number[]> = {};
+    for (const name of names) samples[name] = [];
+    result.samples[column.name] = samples;
     // Two turns to warm up do not count.
     for (let turn = -2; turn < column.turns; turn++) {
       const order = names.map((_, i) => names[(i + turn + 2) % names.length]!);
@@ -77,7 +79,7 @@ export async function takeTurns<T>(
         try {
           await limited(begin(name));
           const sample = await limited(column.turn(contenders.get(name)!));
-          if (turn >= 0) (samples[name] ??= []).push(sample);
+          if (turn >= 0) samples[name]?.push(sample);
         } catch (error) {
           result.failures.push(`${name}, ${column.name}: ${describe(error)}`);
           names.splice(names.indexOf(name), 1);

@@ -1,7 +1,8 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 /**
- * `deno task bench [scenario] [--rounds N] [--only regex] [--cases regex]`
+ * `deno task bench [scenario] [--rounds N] [--only regex] [--cases regex]
+ * [--asleep]`
  *
  * Runs one scenario or all, prints tables, and writes `results/<scenario>.json`
  * and `RESULTS.md`. See README.md for how it measures.
@@ -41,6 +42,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: "string" },
     only: { type: "string", default: "" },
     cases: { type: "string", default: "" },
+    asleep: { type: "boolean", default: false },
   },
 });
 
@@ -76,7 +78,7 @@ async function run(name: string): Promise<Results> {
     new RegExp(values.cases).test(name)
   );
   const pages: Page[] = [];
-  const awake = keepCoresAwake();
+  const awake = values.asleep ? [] : keepCoresAwake();
   for (let round = 1; round <= rounds; round++) {
     for (const current of cases) {
       console.error(`${name}, ${current}, round ${round} of ${rounds}`);
