@@ -386,7 +386,8 @@ export function connect<P = Record<string, unknown>>(
     opening = true;
     const worker = container.controller ?? (await container.ready).active;
     opening = false;
-    if (!worker || cached || closed.signal.aborted) return;
+    if (!worker || worker.state === "redundant") return;
+    if (cached || closed.signal.aborted) return;
     const { port1: port, port2 } = new MessageChannel();
     const ended = new AbortController();
     const next: Link = link = {

@@ -77,7 +77,7 @@ export class FakePage extends EventTarget {
   }
 
   [Symbol.dispose](): void {
-    this.#controller?.stop();
+    this.#controller?.become("redundant");
   }
 }
 
@@ -107,7 +107,10 @@ export class FakeWorker extends EventTarget {
       port1.close();
       port2.close();
       this.#start();
-      for (const port of ports) this.#ports.add(port);
+      for (const port of ports) {
+        if (this.state === "redundant") port.close();
+        else this.#ports.add(port);
+      }
       this.busy++;
       let extended: Promise<unknown> = Promise.resolve();
       this.#listener?.({
@@ -140,13 +143,15 @@ export class FakeWorker extends EventTarget {
     this.#ports.clear();
   }
 
+  /** A worker that becomes redundant is stopped, and not started again. */
   become(state: string): void {
     this.state = state;
+    if (state === "redundant") this.stop();
     this.dispatchEvent(new Event("statechange"));
   }
 
   #start(): void {
-    if (this.#listener) return;
+    if (this.#listener || this.state === "redundant") return;
     this.lives++;
     const { promise: stopped, resolve } = Promise.withResolvers<void>();
     this.#stop = resolve;
