@@ -263,6 +263,7 @@ export function accept<P = Record<string, unknown>>(
   ): Promise<void> {
     const earlier = sessions.get(channel);
     if (earlier) leave(earlier);
+    const others = [...sessions].filter(([key]) => key !== channel);
     const session = earlier ?? {
       port,
       client: source && "id" in source ? source as AcceptClient : null,
@@ -280,14 +281,14 @@ export function accept<P = Record<string, unknown>>(
     };
     const held = hold(session);
     port.postMessage(["open", await (lock ??= holdLock(locks))]);
-    await Promise.all([held, prune()]);
+    await Promise.all([held, prune(others)]);
   }
 
   /** Forgets pages that went without a word, as one that crashed. */
-  async function prune(): Promise<void> {
+  async function prune(others: [string, Session][]): Promise<void> {
     const open = new Set<string>();
     for (const { id } of await clients.matchAll(EVERYBODY)) open.add(id);
-    for (const [channel, session] of sessions) {
+    for (const [channel, session] of others) {
       if (session.client === null || open.has(session.client.id)) continue;
       // A page in the back-forward cache comes back for its idempotent calls.
       if (session.kept.size > 0) continue;
