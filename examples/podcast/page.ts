@@ -44,11 +44,13 @@ async function main(): Promise<void> {
   const states = new Map<string, Download["state"]>();
   let reachable = true;
 
-  const library = createLibrary(connect<Podcast>(container), showDownload);
+  const channel = connect<Podcast>(container);
+  const library = createLibrary(channel, showDownload);
   const player = createPlayer({
+    container,
     episodes,
     isSaved: (id) => library.get(id).state === "saved",
-    show: (id, playing) => views.get(id)?.showPlaying(playing),
+    show: ({ id, playing, here }) => views.get(id)?.showPlaying(playing, here),
     announce,
   });
 
@@ -72,6 +74,14 @@ async function main(): Promise<void> {
           saved: `${title} is on this device`,
         }[state],
       );
+    }
+  }
+
+  async function remove({ id, title }: Episode): Promise<void> {
+    try {
+      await library.remove(id);
+    } catch (error) {
+      announce(`Cannot remove ${title}: ${(error as Error).message}`);
     }
   }
 
@@ -103,26 +113,40 @@ async function main(): Promise<void> {
     const view = createEpisodeView(episode, {
       play: () => player.toggle(id),
       download: () => library.download(id),
-      remove: () => library.remove(id),
+      remove: () => remove(episode),
     });
     views.set(id, view);
     view.showDownload(library.get(id));
-    view.showPlaying(false);
+    view.showPlaying(false, true);
     part(document, "episodes").append(view.element);
   }
 
   async function followServer(): Promise<void> {
     for await (const answer of watchServer(new AbortController().signal)) {
-      const returned = answer && !reachable;
-      reachable = answer;
-      showReachable();
-      if (returned) await library.open();
+      if (answer !== reachable) {
+        reachable = answer;
+        showReachable();
+      }
+      if (answer) library.retry();
     }
+  }
+
+  showReachable();
+  async function showLastPlaying(): Promise<void> {
+    const state = await channel.call("lastPlaying", undefined, {
+      idempotent: true,
+    });
+    if (state) player.hear(state);
   }
 
   await container.register("/sw.js");
   container.addEventListener("controllerchange", showVersion);
-  await Promise.all([showVersion(), library.open(), followServer()]);
+  await Promise.all([
+    showVersion(),
+    showLastPlaying(),
+    library.open(),
+    followServer(),
+  ]);
 }
 
 main().catch((error) => {

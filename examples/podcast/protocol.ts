@@ -17,6 +17,18 @@ export interface Download {
   total: number;
   /** Why it is paused, if not because the worker was stopped. */
   reason?: string;
+  /** Whether it can go on once the server is back. */
+  unreachable?: boolean;
+}
+
+/** What plays in a tab, or played there last. Every tab attaches its own to its client. */
+export interface NowPlaying {
+  id: string;
+  playing: boolean;
+  /** Seconds. */
+  position: number;
+  /** When that was, in milliseconds since 1970. */
+  at: number;
 }
 
 /** The long-lived channel between every page and the worker. */
@@ -30,6 +42,8 @@ export interface Podcast {
   download(input: { id: string }): AsyncIterable<Download>;
   /** Ends the download of an episode and removes what there is of it. */
   remove(input: { id: string }): void;
+  /** What played last in any tab that is open. */
+  lastPlaying(): NowPlaying | undefined;
   /** An episode's download has begun or ended. */
   changed: Download;
 }

@@ -7,15 +7,21 @@
  */
 
 import { accept } from "@serviceworker/std/channel/accept";
+import {
+  getClientData,
+  keepClientData,
+} from "@serviceworker/std/channel/client-data";
 import { respond } from "@serviceworker/std/channel/respond";
 import { answer, cacheShell } from "./offline.ts";
-import type { Podcast, Questions } from "./protocol.ts";
+import type { NowPlaying, Podcast, Questions } from "./protocol.ts";
 import { createDownloads } from "./worker/downloads.ts";
+import { createStore } from "./worker/store.ts";
 
 declare const self: ServiceWorkerGlobalScope;
 
 const VERSION = "1.0.0";
 
+const store = createStore("longwave-clients");
 const downloads = createDownloads((download) =>
   podcast.post("changed", download)
 );
@@ -23,9 +29,18 @@ const podcast = accept<Podcast>(self.clients, {
   list: () => downloads.list(),
   download: ({ id }, { signal }) => downloads.follow(id, signal),
   remove: ({ id }) => downloads.remove(id),
+  async lastPlaying() {
+    const tabs = await getClientData(self.clients, store);
+    return tabs.map(({ data }) => data as NowPlaying | undefined)
+      .reduce(
+        (last, now) => (now?.at ?? 0) > (last?.at ?? 0) ? now : last,
+        undefined,
+      );
+  },
 });
 
 self.addEventListener("message", podcast);
+self.addEventListener("message", keepClientData(self.clients, store));
 self.addEventListener(
   "message",
   respond<Questions>({ version: () => VERSION }),

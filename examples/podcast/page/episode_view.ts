@@ -30,8 +30,8 @@ export interface EpisodeView {
   element: HTMLElement;
   /** Shows where its download stands. */
   showDownload(download: Download): void;
-  /** Shows whether it plays. */
-  showPlaying(playing: boolean): void;
+  /** Shows whether it plays, in this tab or in another. */
+  showPlaying(playing: boolean, here: boolean): void;
   /** Shows whether it can be played and downloaded at all. */
   showReachable(reachable: boolean): void;
 }
@@ -131,10 +131,16 @@ export function createEpisodeView(
         String(download.loaded / episode.bytes),
       );
     },
-    showPlaying(playing) {
+    showPlaying(playing, here) {
       element.classList.toggle("playing", playing);
-      setIcon(play, playing ? "pause" : "play");
-      play.setAttribute("aria-label", `${playing ? "Pause" : "Play"} ${title}`);
+      const pause = playing && here;
+      setIcon(play, pause ? "pause" : "play");
+      play.setAttribute(
+        "aria-label",
+        `${pause ? "Pause" : "Play"} ${title}${
+          playing && !here ? " here" : ""
+        }`,
+      );
     },
     showReachable(reachable) {
       element.classList.toggle("unreachable", !reachable);

@@ -19,6 +19,8 @@ export interface Library {
   open(): Promise<void>;
   /** Begins or resumes a download, and follows it. */
   download(id: string): Promise<void>;
+  /** Goes on with what is paused because the server could not be reached. */
+  retry(): void;
   /** Ends a download, or removes an episode. */
   remove(id: string): Promise<void>;
 }
@@ -92,6 +94,11 @@ export function createLibrary(
     async download(id) {
       set({ ...get(id), state: "loading" });
       await follow(id);
+    },
+    retry() {
+      for (const { id, unreachable } of downloads.values()) {
+        if (unreachable) follow(id);
+      }
     },
     remove: (id) => channel.call("remove", { id }, { idempotent: true }),
   };

@@ -7,33 +7,32 @@
  */
 
 import { broadcast } from "@serviceworker/std/channel/broadcast";
-
-/** What plays, or played last. */
-export interface NowPlaying {
-  id: string;
-  playing: boolean;
-  /** Seconds. */
-  position: number;
-}
+import { setClientData } from "@serviceworker/std/channel/client-data";
+import type { NowPlaying } from "../protocol.ts";
 
 /** How a tab takes part. */
 export interface Sharing {
-  /** Tells the other tabs what this one plays. */
-  tell(state: NowPlaying): void;
+  /** Tells what this tab plays. */
+  tell(state: Omit<NowPlaying, "at">): void;
 }
 
+/** How far playing gets, in seconds, before the other tabs are told. */
+const INTERVAL = 1;
 /** Milliseconds after which a tab that said nothing more has crashed. */
 const SILENCE = 5_000;
 
 /**
- * Shares what plays.
+ * Shares what plays: with the tabs that are open at once, and through the worker
+ * with those that are opened later.
  *
  * @param hear Called with what another tab plays, and when it has stopped.
  */
 export function shareNowPlaying(
+  container: ServiceWorkerContainer,
   hear: (state: NowPlaying) => void,
 ): Sharing {
   let channel = open();
+  /** Undefined when another tab has told something since. */
   let told: NowPlaying | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -50,10 +49,20 @@ export function shareNowPlaying(
     return channel;
   }
 
-  function tell(state: NowPlaying): void {
+  function tell(state: Omit<NowPlaying, "at">): void {
+    const { id, playing, position } = state;
+    const turned = told?.id !== id || told.playing !== playing;
+    if (!turned && Math.abs(position - told.position) < INTERVAL) return;
     clearTimeout(timer);
-    told = state;
-    channel.post(state);
+    told = { ...state, at: Date.now() };
+    channel.post(told);
+    // Without it, only tabs that are opened later know less.
+    if (turned) remember(told).catch(() => {});
+  }
+
+  async function remember(state: NowPlaying): Promise<void> {
+    const { active } = await container.ready;
+    await setClientData(active, state);
   }
 
   addEventListener("pagehide", () => {

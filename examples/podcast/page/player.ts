@@ -6,36 +6,46 @@
  * @module
  */
 
+import type { NowPlaying } from "../protocol.ts";
 import type { Episode } from "../server/episodes.ts";
 import { formatTime } from "./format.ts";
-import { type NowPlaying, shareNowPlaying } from "./now_playing.ts";
+import { shareNowPlaying } from "./now_playing.ts";
 import { part, setIcon, setText } from "./part.ts";
+
+/** What the player shows. */
+export interface Shown extends Omit<NowPlaying, "at"> {
+  /** Whether it is this tab's, or another's. */
+  here: boolean;
+}
 
 /** The player. */
 export interface Player {
-  /** Plays an episode here, or pauses it wherever it plays. */
+  /** Plays an episode here, or pauses it if it does play here. */
   toggle(id: string): void;
+  /** Shows what another tab plays. */
+  hear(state: NowPlaying): void;
 }
 
 /** What the player needs to know, and whom it tells. */
 export interface PlayerOptions {
+  container: ServiceWorkerContainer;
   episodes: ReadonlyMap<string, Episode>;
   /** Whether an episode is on this device. */
   isSaved(id: string): boolean;
-  /** Called when another episode plays, or none. */
-  show(id: string, playing: boolean): void;
+  /** Called when something else plays, or plays elsewhere. */
+  show(shown: Shown): void;
   /** Says something to the listener. */
   announce(text: string): void;
 }
 
 const BACK = -15;
 const FORWARD = 30;
-/** How often other tabs are told the position, in seconds. */
-const TELL_INTERVAL = 1;
+/** How far the audio may be, in seconds, from where it is to go on. */
+const TOLERANCE = 1;
 
 /** Prepares the player. */
 export function createPlayer(
-  { episodes, isSaved, show, announce }: PlayerOptions,
+  { container, episodes, isSaved, show, announce }: PlayerOptions,
 ): Player {
   const audio = part<HTMLAudioElement>(document, "audio");
   const toggleButton = part<HTMLButtonElement>(document, "toggle");
@@ -44,21 +54,21 @@ export function createPlayer(
   const seek = part<HTMLInputElement>(document, "seek");
   const cover = part<HTMLImageElement>(document, "player-cover");
 
-  /** What the player shows, and whether it plays in this tab. */
-  let now: (NowPlaying & { here: boolean }) | undefined;
-  let told = 0;
+  let now: Shown | undefined;
   let dragging = false;
+  const sharing = shareNowPlaying(container, hear);
 
-  const sharing = shareNowPlaying((state) => {
+  function hear(state: NowPlaying): void {
     if (state.playing) audio.pause();
     set({ ...state, here: false });
-  });
+  }
 
-  function set(next: NowPlaying & { here: boolean }): void {
-    const changed = now?.id !== next.id || now.playing !== next.playing;
-    if (changed && now) show(now.id, false);
+  function set(next: Shown): void {
+    const changed = now?.id !== next.id || now.playing !== next.playing ||
+      now.here !== next.here;
+    if (changed && now) show({ ...now, playing: false });
     now = next;
-    if (changed) show(next.id, next.playing);
+    if (changed) show(next);
     render(next);
   }
 
@@ -70,11 +80,7 @@ export function createPlayer(
     if (audio.paused && now && !now.here) return;
     const { currentTime: position, paused } = audio;
     const state = { id, position, playing: !paused };
-    const due = Math.abs(position - told) >= TELL_INTERVAL;
-    if (due || now?.playing !== state.playing || now.id !== id) {
-      told = position;
-      sharing.tell(state);
-    }
+    sharing.tell(state);
     set({ ...state, here: true });
   }
 
@@ -86,7 +92,7 @@ export function createPlayer(
       audio.src = episode.audio;
       describe(episode);
     }
-    if (Math.abs(audio.currentTime - position) > TELL_INTERVAL) {
+    if (Math.abs(audio.currentTime - position) > TOLERANCE) {
       audio.currentTime = position;
     }
     set({ id, position, playing: true, here: true });
@@ -110,9 +116,7 @@ export function createPlayer(
     audio.currentTime = Math.max(0, audio.currentTime + seconds);
   }
 
-  function render(
-    { id, playing, position, here }: NowPlaying & { here: boolean },
-  ) {
+  function render({ id, playing, position, here }: Shown): void {
     const episode = episodes.get(id);
     if (!episode) return;
     const { title, duration } = episode;
@@ -178,5 +182,5 @@ export function createPlayer(
     audio.currentTime = Number(seek.value);
   });
   addEventListener("pagehide", () => audio.pause());
-  return { toggle };
+  return { toggle, hear };
 }

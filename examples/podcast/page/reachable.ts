@@ -8,14 +8,12 @@
 
 const INTERVAL = 4_000;
 
-/** Asks the server again and again, and gives each new answer. */
+/** Asks the server again and again, and gives each answer. */
 export async function* watchServer(
   signal: AbortSignal,
 ): AsyncGenerator<boolean, void, undefined> {
-  let last: boolean | undefined;
   while (!signal.aborted) {
-    const reachable = await ask(signal);
-    if (reachable !== last && !signal.aborted) yield last = reachable;
+    yield await ask(signal);
     await pause(signal);
   }
 }

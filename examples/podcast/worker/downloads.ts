@@ -85,7 +85,7 @@ export function createDownloads(
     } catch (error) {
       end = signal.aborted
         ? { state: "none", loaded: 0, total: 0 }
-        : { state: "paused", reason: reasonOf(error) };
+        : { state: "paused", ...reasonOf(error) };
     }
     jobs.delete(id);
     update(job, end);
@@ -134,12 +134,17 @@ export function createDownloads(
 }
 
 /** Why a download is paused, for its listener to read. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error.name === "QuotaExceededError") return "this device is full";
-  // All that fetch() and a broken body say.
-  if (error instanceof TypeError) return "the server cannot be reached";
-  return error.message;
+function reasonOf(error: unknown): Pick<Download, "reason" | "unreachable"> {
+  // All that fetch() and a body that breaks say.
+  if (error instanceof TypeError) {
+    return { reason: "the server cannot be reached", unreachable: true };
+  }
+  if (!(error instanceof Error)) return { reason: String(error) };
+  return {
+    reason: error.name === "QuotaExceededError"
+      ? "this device is full"
+      : error.message,
+  };
 }
 
 async function readUnfinished(id: string): Promise<Download> {
