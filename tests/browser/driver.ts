@@ -8,23 +8,7 @@
  * @module
  */
 
-/** The engines, in the order in which they are reported. */
-export const ENGINES = ["chromium", "firefox", "webkit"] as const;
-
-/** The name of an engine. */
-export type EngineName = typeof ENGINES[number];
-
-/** Where an engine is, and how to start it there. */
-export interface FoundEngine {
-  /** The browser, or for WebKit its driver. */
-  executablePath: string;
-  /** Arguments which it needs here. */
-  args: string[];
-  /** Its environment, where it is not ours. */
-  env?: Record<string, string>;
-  /** What it cannot do, in words: `"notifications"`. */
-  lacks: string[];
-}
+import type { BrowserName } from "../../tools/find_browser.ts";
 
 /** How to start a browser, apart from where it is. */
 export interface LaunchOptions {
@@ -34,14 +18,16 @@ export interface LaunchOptions {
   prefs?: Record<string, unknown> | undefined;
   /** Command-line arguments of Chromium. */
   args?: string[] | undefined;
+  /** Whether to measure, where the engine can, which statements run. @default {false} */
+  measure?: boolean | undefined;
 }
 
 /** A running browser. */
 export interface Browser {
-  readonly name: EngineName;
+  readonly name: BrowserName;
   readonly version: string;
-  /** Whether the process still answers. */
-  readonly connected: boolean;
+  /** Whether the browser has ended, or answers no more. */
+  ended(): boolean;
   openTab(): Promise<Tab>;
   /** Ends the process as a user does. */
   close(): Promise<void>;
@@ -49,12 +35,10 @@ export interface Browser {
   kill(): Promise<void>;
   /** Stops every running worker of an origin; resolves when they are stopped. */
   stopWorkers?(origin: string): Promise<void>;
-  /** Cuts the workers of an origin off the network, or reconnects them. */
-  setWorkersOffline?(origin: string, offline: boolean): Promise<void>;
-  /** Starts to measure the workers that start from now on. */
-  measureWorkers?(): Promise<void>;
-  /** The coverage of workers of an origin since it was last taken. */
-  takeWorkerCoverage?(origin: string): Promise<ScriptCoverage[]>;
+  /** Cuts the running worker of an origin off the network, or reconnects it. */
+  setWorkerOffline?(origin: string, offline: boolean): Promise<void>;
+  /** What the workers that started since `measure` ran, until it was last taken. */
+  takeWorkerCoverage?(): Promise<ScriptCoverage[]>;
 }
 
 /** A page in a browser. */
@@ -68,10 +52,11 @@ export interface Tab {
   screenshot(): Promise<Uint8Array>;
   /** Makes the page the one that a user sees. */
   bringToFront(): Promise<void>;
+  /** Closes the page, if it is still open. */
   close(): Promise<void>;
   /** Freezes the page, or resumes it. */
   setFrozen?(frozen: boolean): Promise<void>;
-  /** The coverage of the page's scripts since it was last taken. */
+  /** What the page ran, if that is measured, until it was last taken. */
   takeCoverage?(): Promise<ScriptCoverage[]>;
 }
 
@@ -79,8 +64,6 @@ export interface Tab {
 export interface ScriptCoverage {
   url: string;
   functions: {
-    functionName: string;
-    isBlockCoverage: boolean;
     ranges: { startOffset: number; endOffset: number; count: number }[];
   }[];
 }

@@ -8,15 +8,16 @@
 
 import puppeteer, { type CDPSession, type Page } from "puppeteer";
 import type { Browser as PuppeteerBrowser } from "puppeteer";
-import type { Browser, FoundEngine, LaunchOptions, Tab } from "./driver.ts";
+import type { FoundBrowser } from "../../tools/find_browser.ts";
+import type { Browser, LaunchOptions, ScriptCoverage, Tab } from "./driver.ts";
 import { within } from "./driver.ts";
 
 /** Starts Chromium. */
 export async function launchChromium(
-  found: FoundEngine,
+  found: FoundBrowser,
   options: LaunchOptions = {},
 ): Promise<Browser> {
-  const { profile, args = [] } = options;
+  const { profile, args = [], measure = false } = options;
   const browser = await puppeteer.launch({
     executablePath: found.executablePath,
     headless: true,
@@ -29,10 +30,7 @@ export async function launchChromium(
     ...(found.env && { env: found.env }),
     ...(profile !== undefined && { userDataDir: profile }),
   });
-  const [blank] = await browser.pages();
-  if (!blank) throw new Error("Cannot control Chromium: it has no page");
-  // A session with a worker itself would make it hang when it starts again.
-  const workers = new ChromiumWorkers(await blank.createCDPSession());
+  const workers = await ChromiumWorkers.watch(browser, measure);
   return {
     name: "chromium",
     version: (await browser.version()).replace(/^.*\//, ""),
@@ -40,6 +38,7 @@ export async function launchChromium(
     async openTab() {
       const page = await browser.newPage({ type: "window" });
       const session = await page.createCDPSession();
+      if (measure) await startMeasuring(session);
       return {
         ...tab(page),
         async setFrozen(frozen) {
@@ -47,15 +46,19 @@ export async function launchChromium(
             state: frozen ? "frozen" : "active",
           });
         },
+        takeCoverage: () =>
+          measure ? takeMeasured(session) : Promise.resolve([]),
       };
     },
     stopWorkers: (origin) => workers.stop(origin),
+    setWorkerOffline: (origin, offline) => workers.setOffline(origin, offline),
+    takeWorkerCoverage: () => workers.takeCoverage(),
   };
 }
 
 /** Starts Firefox. */
 export async function launchFirefox(
-  found: FoundEngine,
+  found: FoundBrowser,
   options: LaunchOptions = {},
 ): Promise<Browser> {
   const { profile, prefs = {} } = options;
@@ -89,7 +92,7 @@ export async function launchFirefox(
 
 function shared(
   browser: PuppeteerBrowser,
-): Pick<Browser, "connected" | "close" | "kill"> {
+): Pick<Browser, "ended" | "close" | "kill"> {
   const child = browser.process();
   const ended = new Promise<void>((resolve) => {
     if (!child || child.exitCode !== null) resolve();
@@ -100,9 +103,7 @@ function shared(
     await within(5000, "end the browser", ended);
   };
   return {
-    get connected() {
-      return browser.connected;
-    },
+    ended: () => !browser.connected,
     async close() {
       await within(10_000, "close the browser", browser.close()).catch(kill);
     },
@@ -112,6 +113,7 @@ function shared(
 
 function tab(page: Page): Tab {
   const log: string[] = [];
+  let closed: Promise<void> | undefined;
   page.on("console", (message) => {
     log.push(`page: ${message.type()} ${message.text()}`);
   });
@@ -129,45 +131,154 @@ function tab(page: Page): Tab {
     },
     screenshot: () => page.screenshot(),
     bringToFront: () => page.bringToFront(),
-    close: () => page.close(),
+    close: () => closed ??= page.close(),
   };
 }
 
-/** What Chromium says of its workers, for as long as it runs. */
+/** The workers of a Chromium, for as long as it runs. */
 class ChromiumWorkers {
-  readonly #session: CDPSession;
+  readonly #browser: PuppeteerBrowser;
+  readonly #page: CDPSession;
+  readonly #root: CDPSession;
+  readonly #measure: boolean;
   readonly #versions = new Map<
     string,
     { scriptURL: string; runningStatus: string }
   >();
+  readonly #offline = new Map<string, CDPSession>();
+  readonly #measured = new Set<CDPSession>();
+  #coverage: ScriptCoverage[] = [];
   #changed = Promise.withResolvers<void>();
 
-  constructor(session: CDPSession) {
-    this.#session = session;
-    session.on("ServiceWorker.workerVersionUpdated", ({ versions }) => {
+  static async watch(
+    browser: PuppeteerBrowser,
+    measure: boolean,
+  ): Promise<ChromiumWorkers> {
+    const [blank] = await browser.pages();
+    if (!blank) throw new Error("Cannot control Chromium: it has no page");
+    const page = await blank.createCDPSession();
+    const root = await browser.target().createCDPSession();
+    const workers = new ChromiumWorkers(browser, page, root, measure);
+    await page.send("ServiceWorker.enable");
+    if (measure) await workers.#attach(true);
+    return workers;
+  }
+
+  private constructor(
+    browser: PuppeteerBrowser,
+    page: CDPSession,
+    root: CDPSession,
+    measure: boolean,
+  ) {
+    this.#browser = browser;
+    this.#page = page;
+    this.#root = root;
+    this.#measure = measure;
+    page.on("ServiceWorker.workerVersionUpdated", ({ versions }) => {
       for (const version of versions) {
         this.#versions.set(version.versionId, version);
       }
       this.#changed.resolve();
       this.#changed = Promise.withResolvers();
     });
+    root.on("Target.attachedToTarget", ({ sessionId }) => {
+      const session = root.connection()?.session(sessionId);
+      if (!session) return;
+      this.#measured.add(session);
+      // Sent together: a worker that waits for its debuggers answers nothing
+      // until all have let it go, and then it is too late to start measuring.
+      startMeasuring(session).catch(() => {});
+      session.send("Runtime.runIfWaitingForDebugger").catch(() => {});
+    });
   }
 
   async stop(origin: string): Promise<void> {
-    await this.#session.send("ServiceWorker.enable");
-    // What Chromium knows arrives before a further command is answered.
-    await this.#session.send("ServiceWorker.setForceUpdateOnPageLoad", {
-      forceUpdateOnPageLoad: false,
-    });
-    const running = () =>
-      [...this.#versions].filter(([, { scriptURL, runningStatus }]) =>
-        scriptURL.startsWith(`${origin}/`) && runningStatus !== "stopped"
-      );
-    for (const [versionId] of running()) {
-      await this.#session.send("ServiceWorker.stopWorker", { versionId });
+    if (this.#offline.has(origin)) {
+      // The worker would hang when it starts again.
+      throw new Error(`Cannot stop the workers of "${origin}": one is offline`);
     }
-    while (running().length > 0) await this.#changed.promise;
+    // A worker that was stopped with a debugger attached hangs when it starts again.
+    if (this.#measure) await this.#attach(false);
+    try {
+      // What Chromium knows arrives before a further command is answered.
+      await this.#page.send("ServiceWorker.setForceUpdateOnPageLoad", {
+        forceUpdateOnPageLoad: false,
+      });
+      const running = () =>
+        [...this.#versions].filter(([, { scriptURL, runningStatus }]) =>
+          scriptURL.startsWith(`${origin}/`) && runningStatus !== "stopped"
+        );
+      for (const [versionId] of running()) {
+        await this.#page.send("ServiceWorker.stopWorker", { versionId });
+      }
+      while (running().length > 0) await this.#changed.promise;
+    } finally {
+      if (this.#measure) await this.#attach(true);
+    }
   }
+
+  async setOffline(origin: string, offline: boolean): Promise<void> {
+    const session = this.#offline.get(origin) ?? await this.#open(origin);
+    this.#offline.set(origin, session);
+    await session.send("Network.emulateNetworkConditions", {
+      offline,
+      latency: 0,
+      downloadThroughput: -1,
+      uploadThroughput: -1,
+    });
+    if (offline) return;
+    this.#offline.delete(origin);
+    await session.detach();
+  }
+
+  async takeCoverage(): Promise<ScriptCoverage[]> {
+    const sessions = [...this.#measured];
+    const taken = await Promise.all(sessions.map(takeMeasured));
+    return [...this.#coverage.splice(0), ...taken.flat()];
+  }
+
+  /** A session with the running worker of an origin. */
+  async #open(origin: string): Promise<CDPSession> {
+    const target = await this.#browser.waitForTarget(
+      (target) =>
+        target.type() === "service_worker" &&
+        target.url().startsWith(`${origin}/`),
+      { timeout: 2000 },
+    );
+    return await target.createCDPSession();
+  }
+
+  /** Measures every worker from its first statement, or stops that. */
+  async #attach(attach: boolean): Promise<void> {
+    if (!attach) {
+      this.#coverage.push(...await this.takeCoverage());
+      this.#measured.clear();
+    }
+    await this.#root.send("Target.setAutoAttach", {
+      autoAttach: attach,
+      waitForDebuggerOnStart: attach,
+      flatten: true,
+      ...(attach && { filter: [{ type: "service_worker" }] }),
+    });
+  }
+}
+
+async function startMeasuring(session: CDPSession): Promise<void> {
+  await Promise.all([
+    session.send("Profiler.enable"),
+    session.send("Profiler.startPreciseCoverage", {
+      callCount: true,
+      detailed: true,
+    }),
+  ]);
+}
+
+/** What ran since it was last asked; nothing of what no longer answers. */
+async function takeMeasured(session: CDPSession): Promise<ScriptCoverage[]> {
+  const taken = session.send("Profiler.takePreciseCoverage");
+  const { result } = await within(1000, "take the coverage", taken)
+    .catch(() => ({ result: [] }));
+  return result;
 }
 
 /** Runs a function body in Firefox's own window, where it may do anything. */

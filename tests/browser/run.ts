@@ -1,76 +1,143 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 /**
- * Runs the browser tests: `run.ts [--engine=<name>,…] [--filter=<text>] [<file>…]`.
+ * Runs the browser tests, all engines at once, each in one browser:
+ *
+ *     deno run -A tools/deno.ts run -A tests/browser/run.ts [options] [files]
+ *
+ * `--engine=firefox,webkit` and `--filter=<part of a name>` run less. Writes
+ * `.cov/browser.json`, with how many passed, failed and were skipped, and
+ * `.cov/browser.lcov`, with what Chromium ran of the published modules.
  *
  * @module
  */
 
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { stop } from "../../tools/build.ts";
-import type { EngineName } from "./driver.ts";
+import { parseArgs } from "node:util";
+import type { BrowserName } from "../../tools/find_browser.ts";
 import {
   type BrowserTestResult,
   browserTests,
   chosenEngines,
-  closeBrowsers,
-  runBrowserTest,
-  sharedBrowser,
 } from "./harness.ts";
+import { Browsers, runScenario } from "./scenario.ts";
 
-const flags = new Map<string, string>();
-const files: string[] = [];
-for (const arg of Deno.args) {
-  const [, flag, value] = arg.match(/^--([^=]+)=?(.*)$/) ?? [];
-  if (flag) flags.set(flag, value ?? "");
-  else files.push(arg);
+interface Ended extends BrowserTestResult {
+  readonly name: string;
 }
-if (files.length === 0) {
-  const folder = new URL("./", import.meta.url);
-  for await (const { name } of Deno.readDir(folder)) {
-    if (name.endsWith("_test.ts")) {
-      files.push(fileURLToPath(new URL(name, folder)));
-    }
-  }
-}
-for (const file of files.sort()) await import(pathToFileURL(file).href);
 
-const filter = flags.get("filter") ?? "";
-const tests = browserTests.filter(({ name }) => name.includes(filter));
-const engines = chosenEngines(flags.get("engine"));
+const { values, positionals } = parseArgs({
+  args: Deno.args,
+  allowPositionals: true,
+  options: {
+    engine: { type: "string" },
+    filter: { type: "string", default: "" },
+  },
+});
+for (const file of await testFiles(positionals)) {
+  await import(pathToFileURL(file).href);
+}
+const engines = chosenEngines(values.engine);
+const tests = browserTests.filter(({ name }) => name.includes(values.filter));
+const browsers = new Browsers({ coverage: true });
+const ended = new Map<string, Ended[]>();
+const failures: string[] = [];
 const start = performance.now();
 
-const results = new Map<string, BrowserTestResult[]>();
-await Promise.all(engines.map(runEngine));
-await closeBrowsers();
-await stop();
+// Nothing of a test may be lost: what it did not wait for fails the run.
+addEventListener("unhandledrejection", (event) => {
+  event.preventDefault();
+  failures.push(`A rejection that nobody handles: ${text(event.reason)}`);
+});
 
-let failed = tests.length === 0;
-if (failed) console.log("No test has that name");
-for (const [engine, ended] of results) {
-  const count = (status: string) =>
-    ended.filter((result) => result.status === status).length;
-  console.log(
-    `${engine}: ${count("passed")} passed, ${count("failed")} failed, ${
-      count("skipped")
-    } skipped`,
-  );
-  failed ||= count("failed") > 0;
-}
-console.log(`${((performance.now() - start) / 1000).toFixed(1)} s`);
-Deno.exit(failed ? 1 : 0);
-
-async function runEngine(engine: EngineName): Promise<void> {
-  const { version } = await sharedBrowser(engine);
-  const ended: BrowserTestResult[] = [];
-  results.set(`${engine} ${version}`, ended);
-  for (const test of tests) {
-    const result = await runBrowserTest(engine, test);
-    ended.push(result);
-    const { status, ms, reason } = result;
-    console.log(
-      `${engine} ${version} … ${test.name} … ${status} (${ms.toFixed(0)} ms)`,
-    );
-    if (reason !== undefined) console.log(reason.replace(/^/gm, "  "));
+const found: BrowserName[] = [];
+for (const engine of engines) {
+  // One after the other, as each may install packages.
+  try {
+    await browsers.find(engine);
+    found.push(engine);
+  } catch (error) {
+    if (error instanceof DOMException) {
+      console.log(`${engine}: ${error.message}`);
+    } else failures.push(text(error));
   }
+}
+await Promise.all(found.map(runEngine));
+await browsers.close();
+await report();
+
+async function runEngine(engine: BrowserName): Promise<void> {
+  let label: string;
+  try {
+    label = `${engine} ${(await browsers.shared(engine)).version}`;
+  } catch (error) {
+    failures.push(text(error));
+    return;
+  }
+  const results: Ended[] = [];
+  ended.set(label, results);
+  for (const test of tests) {
+    const result = await runScenario(engine, test, browsers);
+    results.push({ ...result, name: test.name });
+    const { status, ms, reason } = result;
+    const note = status === "passed" ? `${ms.toFixed(0)} ms` : reason ?? "";
+    console.log(`${label}: ${test.name} … ${status} (${note.split("\n")[0]})`);
+  }
+}
+
+async function report(): Promise<void> {
+  const total = { passed: 0, failed: failures.length, skipped: 0 };
+  for (const [label, results] of ended) {
+    for (const { name, status, reason } of results) {
+      total[status]++;
+      if (status === "failed") failures.push(`${label}: ${name}\n${reason}`);
+    }
+  }
+  if (tests.length === 0) failures.push("No test has that name");
+  for (const failure of failures) {
+    console.log(`\nFAILED ${failure.replaceAll("\n", "\n  ")}`);
+  }
+  console.log();
+  for (const [label, results] of ended) {
+    const count = { passed: 0, failed: 0, skipped: 0 };
+    for (const { status } of results) count[status]++;
+    console.log(`${label}: ${phrase(count)}`);
+    for (const { name, status, reason } of results) {
+      if (status === "skipped") console.log(`  skipped: ${name}: ${reason}`);
+    }
+  }
+  const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  console.log(`Browser tests: ${phrase(total)} (${seconds} s)`);
+
+  const folder = new URL("../../.cov/", import.meta.url);
+  await Deno.mkdir(folder, { recursive: true });
+  await Deno.writeTextFile(
+    new URL("browser.json", folder),
+    JSON.stringify(total),
+  );
+  await Deno.writeTextFile(
+    new URL("browser.lcov", folder),
+    browsers.coverage?.toLcov() ?? "",
+  );
+  Deno.exit(failures.length > 0 ? 1 : 0);
+}
+
+function phrase(
+  { passed, failed, skipped }: Record<BrowserTestResult["status"], number>,
+): string {
+  return `${passed} passed, ${failed} failed, ${skipped} skipped`;
+}
+
+function text(error: unknown): string {
+  return error instanceof Error ? error.stack ?? error.message : String(error);
+}
+
+async function testFiles(chosen: string[]): Promise<string[]> {
+  if (chosen.length > 0) return chosen;
+  const folder = new URL("./", import.meta.url);
+  const entries = await Array.fromAsync(Deno.readDir(folder));
+  return entries.map(({ name }) => name)
+    .filter((name) => name.endsWith("_test.ts"))
+    .sort()
+    .map((name) => fileURLToPath(new URL(name, folder)));
 }

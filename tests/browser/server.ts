@@ -11,6 +11,7 @@
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { bundle } from "../../tools/build.ts";
+import type { ScriptCoverage } from "./driver.ts";
 
 /** What a test's page and worker are, and how they are served. */
 export interface ServerOptions {
@@ -54,6 +55,8 @@ export interface ReceivedRequest {
 export interface ServedScript {
   readonly code: string;
   readonly map: string;
+  /** Where in the answer the code begins. */
+  readonly start: number;
 }
 
 /** What the worker's script begins with, on its first line. */
@@ -106,8 +109,6 @@ export class TestServer {
   readonly requests: ReceivedRequest[] = [];
   /** What the worker logged. */
   readonly log: string[] = [];
-  /** Every script that was sent, by its path. */
-  readonly scripts: Map<string, ServedScript> = new Map();
   /** `http://127.0.0.1:<port>`. */
   origin = "";
 
@@ -117,6 +118,8 @@ export class TestServer {
   #routes = new Map<string, Handler>();
   #held = new Map<string, Promise<void>>();
   #cuts = new Map<string, number>();
+  /** Every version of each script that was sent, by its path. */
+  #scripts = new Map<string, ServedScript[]>();
 
   /** Starts a server on a port of its own. */
   static async start(options: ServerOptions): Promise<TestServer> {
@@ -177,6 +180,16 @@ export class TestServer {
   cut(path: string, bytes = -1): () => void {
     this.#cuts.set(path, bytes);
     return () => this.#cuts.delete(path);
+  }
+
+  /** The script which a measurement is about. */
+  served({ url, functions }: ScriptCoverage): ServedScript | undefined {
+    if (!url.startsWith(`${this.origin}/`)) return;
+    const versions = this.#scripts.get(new URL(url).pathname) ?? [];
+    const end = Math.max(
+      ...functions.flatMap(({ ranges }) => ranges.map((r) => r.endOffset)),
+    );
+    return versions.find(({ code, start }) => start + code.length === end);
   }
 
   /** Serves another worker from now on, or the same one with other `define`s. */
@@ -317,7 +330,8 @@ export class TestServer {
         ...(source !== undefined && { source }),
       },
     );
-    this.scripts.set(path, { code, map });
+    const served = { code, map, start: prelude.length };
+    this.#scripts.set(path, [...this.#scripts.get(path) ?? [], served]);
     return new Response(prelude + code, {
       headers: { "content-type": "text/javascript" },
     });
@@ -341,7 +355,8 @@ async function send(
     ...Object.fromEntries(response.headers),
   });
   const reader = response.body?.getReader();
-  outgoing.on("close", () => reader?.cancel().catch(() => {}));
+  const closed = new Promise((resolve) => outgoing.once("close", resolve));
+  closed.then(() => reader?.cancel().catch(() => {}));
   let sent = 0;
   while (reader) {
     const { done, value } = await reader.read();
@@ -349,10 +364,8 @@ async function send(
     const chunk = value.subarray(0, limit - sent);
     sent += chunk.length;
     if (!outgoing.write(chunk)) {
-      await new Promise((resolve) => {
-        outgoing.once("drain", resolve);
-        outgoing.once("close", resolve);
-      });
+      const drained = new Promise((resolve) => outgoing.once("drain", resolve));
+      await Promise.race([drained, closed]);
     }
     if (sent >= limit) {
       // What was written has to leave first.

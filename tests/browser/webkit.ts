@@ -9,7 +9,8 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { type AddressInfo, createServer } from "node:net";
-import type { Browser, FoundEngine, Tab } from "./driver.ts";
+import type { FoundBrowser } from "../../tools/find_browser.ts";
+import type { Browser, Tab } from "./driver.ts";
 import { within } from "./driver.ts";
 
 type Call = (
@@ -19,7 +20,7 @@ type Call = (
 ) => Promise<unknown>;
 
 /** Starts an X server, a driver and a browser. */
-export async function launchWebKit(found: FoundEngine): Promise<Browser> {
+export async function launchWebKit(found: FoundBrowser): Promise<Browser> {
   const x = await startXvfb();
   const port = await freePort();
   const driver = spawn(found.executablePath, [
@@ -66,9 +67,7 @@ export async function launchWebKit(found: FoundEngine): Promise<Browser> {
     const browser: Browser = {
       name: "webkit",
       version: capabilities.browserVersion,
-      get connected() {
-        return driver.exitCode === null && driver.signalCode === null;
-      },
+      ended: () => driver.exitCode !== null || driver.signalCode !== null,
       openTab: () =>
         turns.take(async () => {
           await session("POST", "/window", { handle: first });
@@ -119,11 +118,10 @@ async function openTab(session: Call, turns: Turns): Promise<Tab> {
     log.push(...lines);
   };
   let calls = 0;
+  let closed: Promise<void> | undefined;
 
   return {
-    get log() {
-      return log;
-    },
+    log,
     async evaluate(expression) {
       const id = `${handle}/${calls++}`;
       // A command would keep all other tabs waiting until it ends: the value is
@@ -177,7 +175,7 @@ async function openTab(session: Call, turns: Turns): Promise<Tab> {
       ),
     bringToFront: () => inTab(() => Promise.resolve()),
     close: () =>
-      inTab(async () => {
+      closed ??= inTab(async () => {
         await drain();
         await session("DELETE", "/window");
       }),

@@ -1,0 +1,196 @@
+// Copyright 2026 the @serviceworker/std authors. MIT license.
+
+/**
+ * A page, as a scenario handles it.
+ *
+ * @module
+ */
+
+import type { Tab } from "./driver.ts";
+import type { ServerOptions, TestServer } from "./server.ts";
+
+/** The exports of a page's script. */
+// deno-lint-ignore no-explicit-any
+export type Exports = Record<string, (...args: any[]) => unknown>;
+
+type Arguments<F> = F extends (...args: infer A) => unknown ? A : never;
+type Result<F> = F extends (...args: never[]) => infer R ? Awaited<R> : never;
+
+/** Ends a scenario as skipped. */
+export class Skip extends Error {}
+
+/** A page of a scenario. */
+export class TestPage<T = Exports> {
+  readonly #tab: Tab;
+  readonly #server: TestServer;
+  readonly #options: ServerOptions;
+
+  /** Wraps a tab. */
+  constructor(tab: Tab, server: TestServer, options: ServerOptions) {
+    this.#tab = tab;
+    this.#server = server;
+    this.#options = options;
+  }
+
+  /** What the page logged so far. */
+  get log(): readonly string[] {
+    return this.#tab.log;
+  }
+
+  /** Registers `/sw.js` and waits until it is active and, if it claims, controls this page. */
+  async register(options: RegistrationOptions = {}): Promise<void> {
+    const { module = false, claim = true } = this.#options;
+    const how: RegistrationOptions = {
+      type: module ? "module" : "classic",
+      ...options,
+    };
+    await this.evaluate(
+      async (how, claim) => {
+        const { serviceWorker } = navigator;
+        const registration = await serviceWorker.register("/sw.js", how);
+        const worker = registration.installing ?? registration.waiting ??
+          registration.active;
+        await new Promise<void>((resolve, reject) => {
+          const look = () => {
+            if (worker?.state === "activated") resolve();
+            if (worker?.state === "redundant") {
+              reject(new Error("Cannot register /sw.js: it became redundant"));
+            }
+          };
+          worker?.addEventListener("statechange", look);
+          look();
+        });
+        const inScope = location.href.startsWith(registration.scope);
+        while (claim && inScope && !serviceWorker.controller) {
+          await new Promise((resolve) => {
+            serviceWorker.addEventListener("controllerchange", resolve, {
+              once: true,
+            });
+          });
+        }
+      },
+      how,
+      claim,
+    );
+  }
+
+  /** Calls an export of the page's script. */
+  call<K extends keyof T & string>(
+    name: K,
+    ...args: Arguments<T[K]>
+  ): Promise<Result<T[K]>> {
+    const [exported, list] = [JSON.stringify(name), JSON.stringify(args)];
+    return this.#evaluate(
+      `harness.page.then((page) => page[${exported}](...${list}))`,
+    ) as Promise<Result<T[K]>>;
+  }
+
+  /** Evaluates a function in the page; it sees nothing of the test but its arguments. */
+  evaluate<A extends unknown[], R>(
+    fn: (...args: A) => R,
+    ...args: A
+  ): Promise<Awaited<R>> {
+    return this.#evaluate(
+      `(${fn})(...${JSON.stringify(args)})`,
+    ) as Promise<Awaited<R>>;
+  }
+
+  /** Evaluates a function in the page until it returns something truthy, and resolves with that. */
+  async waitFor<A extends unknown[], R>(
+    fn: (...args: A) => R,
+    ...args: A
+  ): Promise<Awaited<R>> {
+    while (true) {
+      const value = await this.evaluate(fn, ...args);
+      if (value) return value;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  /** Navigates to a path or URL. */
+  async goto(path: string): Promise<void> {
+    // For back(): what comes from the back/forward cache still has it.
+    await this.evaluate(() =>
+      Object.assign(globalThis, { harnessWasHere: true })
+    )
+      .catch(() => {});
+    await this.#tab.goto(this.#server.url(path));
+  }
+
+  /** Loads the page again. */
+  async reload(): Promise<void> {
+    await this.#tab.reload();
+  }
+
+  /** Goes back from where `goto()` went; resolves with whether the page came from the back/forward cache. */
+  async back(): Promise<boolean> {
+    await this.evaluate(() => {
+      Object.assign(globalThis, { harnessLeft: true });
+      setTimeout(() => history.back());
+    });
+    for (let attempt = 0; attempt < 200; attempt++) {
+      await new Promise((resolve) => setTimeout(resolve, 25));
+      // In the moment of the navigation nothing can be evaluated.
+      const arrived = await this.evaluate(() =>
+        document.readyState === "complete" && !("harnessLeft" in globalThis)
+      ).catch(() => false);
+      if (arrived) {
+        return await this.evaluate(() => "harnessWasHere" in globalThis);
+      }
+    }
+    throw new Error("Cannot go back: the page is still the same");
+  }
+
+  /** The text that a reader sees. */
+  text(): Promise<string> {
+    return this.evaluate(() => document.body.innerText);
+  }
+
+  /** Writes what the page looks like to a PNG file. */
+  async screenshot(path: string): Promise<void> {
+    await Deno.writeFile(path, await this.#tab.screenshot());
+  }
+
+  /** Makes this the page that a user sees. */
+  async bringToFront(): Promise<void> {
+    await this.#tab.bringToFront();
+  }
+
+  /** Freezes the page, as a browser does to save power. Only in Chromium. */
+  async freeze(): Promise<void> {
+    if (!this.#tab.setFrozen) throw new Skip("no page can be frozen");
+    await this.#tab.setFrozen(true);
+  }
+
+  /** Ends `freeze()`. */
+  async resume(): Promise<void> {
+    await this.#tab.setFrozen?.(false);
+  }
+
+  /** Closes the page. */
+  async close(): Promise<void> {
+    await this.#tab.close();
+  }
+
+  #evaluate(expression: string): Promise<unknown> {
+    const answer = this.#tab.evaluate(`(async () => {
+      try {
+        return JSON.stringify({ value: await (${expression}) });
+      } catch (error) {
+        const { name = "Error", message = String(error), stack = "" } = Object(error);
+        return JSON.stringify({ error: { name, message, stack } });
+      }
+    })()`).then((json) => {
+      const { value, error } = JSON.parse(json);
+      if (!error) return value;
+      const { name, message, stack } = error;
+      throw Object.assign(new Error(message), {
+        name,
+        stack: `${name}: ${message}\n${stack}`,
+      });
+    });
+    // A test may leave a call pending, which fails when the page is closed.
+    answer.catch(() => {});
+    return answer;
+  }
+}

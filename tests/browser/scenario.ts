@@ -1,0 +1,260 @@
+// Copyright 2026 the @serviceworker/std authors. MIT license.
+
+/**
+ * Runs one scenario in one engine, and keeps the browsers between scenarios.
+ *
+ * @module
+ */
+
+import {
+  type BrowserName,
+  findBrowser,
+  type FoundBrowser,
+} from "../../tools/find_browser.ts";
+import { stop as stopBundler } from "../../tools/build.ts";
+import { ModuleCoverage } from "./coverage.ts";
+import {
+  type Browser,
+  type LaunchOptions,
+  type ScriptCoverage,
+  type Tab,
+  within,
+} from "./driver.ts";
+import type {
+  BrowserTest,
+  BrowserTestContext,
+  BrowserTestResult,
+} from "./harness.ts";
+import { Skip, TestPage } from "./page.ts";
+import { launchChromium, launchFirefox } from "./puppeteer.ts";
+import { TestServer } from "./server.ts";
+import { launchWebKit } from "./webkit.ts";
+
+const LAUNCH = {
+  chromium: launchChromium,
+  firefox: launchFirefox,
+  webkit: launchWebKit,
+};
+
+/** The browsers of a run: each engine is found once, and started when needed. */
+export class Browsers {
+  /** What ran of the published modules, in the engines that tell. */
+  readonly coverage: ModuleCoverage | undefined;
+  readonly #found = new Map<BrowserName, Promise<FoundBrowser>>();
+  readonly #running = new Map<BrowserName, Browser>();
+
+  /** Measures coverage if asked to. */
+  constructor(options: { coverage?: boolean } = {}) {
+    if (options.coverage) this.coverage = new ModuleCoverage();
+  }
+
+  /** Where an engine is. */
+  find(name: BrowserName): Promise<FoundBrowser> {
+    let found = this.#found.get(name);
+    if (!found) this.#found.set(name, found = findBrowser(name));
+    return found;
+  }
+
+  /** The browser that all scenarios share. */
+  async shared(name: BrowserName): Promise<Browser> {
+    const running = this.#running.get(name);
+    if (running && !running.ended()) return running;
+    const browser = await this.launch(name, {
+      measure: this.coverage !== undefined,
+    });
+    this.#running.set(name, browser);
+    return browser;
+  }
+
+  /** Starts another browser. */
+  async launch(name: BrowserName, options: LaunchOptions): Promise<Browser> {
+    const found = await this.find(name);
+    return await within(
+      60_000,
+      `start ${name}`,
+      LAUNCH[name](found, options),
+    );
+  }
+
+  /** Ends what the scenarios shared. */
+  async close(): Promise<void> {
+    const running = [...this.#running.values()];
+    this.#running.clear();
+    await Promise.all(running.map((browser) => browser.close()));
+    await stopBundler();
+  }
+}
+
+/** Runs a scenario in an engine. */
+export async function runScenario(
+  name: BrowserName,
+  test: BrowserTest,
+  browsers: Browsers,
+): Promise<BrowserTestResult> {
+  const { timeout = 30_000 } = test.options;
+  const start = performance.now();
+  const scenario = new Scenario(name, test, browsers);
+  try {
+    await scenario.prepare();
+    await within(timeout, `end "${test.name}"`, scenario.run());
+    return { status: "passed", ms: performance.now() - start };
+  } catch (error) {
+    const ms = performance.now() - start;
+    if (error instanceof Skip) {
+      return { status: "skipped", ms, reason: error.message };
+    }
+    const text = error instanceof Error ? error.stack ?? error.message : error;
+    return {
+      status: "failed",
+      ms,
+      reason: [text, ...scenario.log()].join("\n"),
+    };
+  } finally {
+    await scenario.end();
+  }
+}
+
+class Scenario {
+  readonly #name: BrowserName;
+  readonly #test: BrowserTest;
+  readonly #browsers: Browsers;
+  readonly #own: boolean;
+  readonly #tabs = new Set<Tab>();
+  #browser: Browser | undefined;
+  #server: TestServer | undefined;
+  #profile: string | undefined;
+  #ended = false;
+
+  constructor(name: BrowserName, test: BrowserTest, browsers: Browsers) {
+    this.#name = name;
+    this.#test = test;
+    this.#browsers = browsers;
+    const { profile = false, prefs, args } = test.options;
+    this.#own = profile ||
+      name === "firefox" && prefs !== undefined ||
+      name === "chromium" && args !== undefined;
+  }
+
+  async prepare(): Promise<void> {
+    const { profile = false, needs = [] } = this.#test.options;
+    const { lacks } = await this.#browsers.find(this.#name);
+    const lacking = needs.find((need) => lacks.includes(need));
+    if (lacking) throw new Skip(`this build has no ${lacking}`);
+    if (profile) {
+      if (this.#name === "webkit") {
+        throw new Skip("an automated MiniBrowser keeps no profile");
+      }
+      this.#profile = await Deno.makeTempDir({ prefix: "profile-" });
+    }
+    this.#server = await TestServer.start(this.#test.options);
+    this.#browser = await this.#launch();
+  }
+
+  async run(): Promise<void> {
+    const { server, browser } = this.#prepared();
+    const page = await this.#open("/");
+    const context: BrowserTestContext = {
+      engine: { name: this.#name, version: browser.version },
+      server,
+      page,
+      openPage: (path = "/") => this.#open(path),
+      skip: (reason) => {
+        throw new Skip(reason);
+      },
+      stopWorkers: async () => {
+        const { stopWorkers } = this.#prepared().browser;
+        if (!stopWorkers) throw new Skip("no worker can be stopped");
+        await within(5000, "stop the workers", stopWorkers(server.origin));
+      },
+      setWorkerOffline: async (offline) => {
+        const { setWorkerOffline } = this.#prepared().browser;
+        if (!setWorkerOffline) throw new Skip("no worker can be taken offline");
+        await setWorkerOffline(server.origin, offline);
+      },
+      restartBrowser: async ({ kill = false } = {}) => {
+        const { browser } = this.#prepared();
+        if (this.#profile === undefined) {
+          throw new TypeError(
+            'Cannot restart the browser: the test has no "profile"',
+          );
+        }
+        await (kill ? browser.kill() : browser.close());
+        this.#tabs.clear();
+        this.#browser = await this.#launch();
+        return await this.#open("/");
+      },
+    };
+    await this.#test.run(context);
+  }
+
+  /** What pages, worker and server said. */
+  log(): string[] {
+    return [...this.#tabs].flatMap((tab) => tab.log)
+      .concat(this.#server?.log ?? []);
+  }
+
+  async end(): Promise<void> {
+    this.#ended = true;
+    const browser = this.#browser;
+    const closed = (async () => {
+      await this.#takeCoverage(
+        [...this.#tabs].map((tab) => tab.takeCoverage?.()),
+      );
+      await Promise.all([...this.#tabs].map((tab) => tab.close()));
+      // A measured worker does not stop by itself.
+      await browser?.stopWorkers?.(this.#server?.origin ?? "");
+      await this.#takeCoverage([browser?.takeWorkerCoverage?.()]);
+    })();
+    try {
+      await within(5000, "close the pages", closed);
+    } catch (error) {
+      // Such a browser is of no use to the next scenario.
+      console.log(`${this.#name} is started again: ${error}`);
+      await browser?.kill();
+    }
+    await this.#server?.stop();
+    if (this.#own) await browser?.close();
+    if (this.#profile) {
+      // A helper process may still write into it.
+      await Deno.remove(this.#profile, { recursive: true }).catch(() => {});
+    }
+  }
+
+  #prepared(): { server: TestServer; browser: Browser } {
+    const [server, browser] = [this.#server, this.#browser];
+    if (!server || !browser || this.#ended) {
+      throw new Error("Cannot go on: the scenario has ended");
+    }
+    return { server, browser };
+  }
+
+  async #launch(): Promise<Browser> {
+    const { prefs, args } = this.#test.options;
+    return this.#own
+      ? await this.#browsers.launch(this.#name, {
+        profile: this.#profile,
+        prefs,
+        args,
+      })
+      : await this.#browsers.shared(this.#name);
+  }
+
+  async #open(path: string): Promise<TestPage> {
+    const { server, browser } = this.#prepared();
+    const tab = await browser.openTab();
+    this.#tabs.add(tab);
+    await tab.goto(server.url(path));
+    return new TestPage(tab, server, this.#test.options);
+  }
+
+  async #takeCoverage(
+    taken: (Promise<ScriptCoverage[]> | undefined)[],
+  ): Promise<void> {
+    const { coverage } = this.#browsers;
+    if (!coverage || !this.#server) return;
+    for (const script of (await Promise.all(taken)).flat()) {
+      const served = script && this.#server.served(script);
+      if (served) coverage.add(script, served);
+    }
+  }
+}
