@@ -44,6 +44,9 @@ import type { Exports, TestPage } from "./page.ts";
 import { Browsers, runScenario } from "./scenario.ts";
 import type { ServerOptions, TestServer } from "./server.ts";
 
+export type { TestPage } from "./page.ts";
+export type { TestServer } from "./server.ts";
+
 /** What a scenario is made of. */
 export interface BrowserTestOptions extends ServerOptions {
   /** Whether the browser is started for this test, with a profile that survives `restartBrowser()`. @default {false} */
