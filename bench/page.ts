@@ -56,9 +56,9 @@ export function order(worker: ServiceWorker, value: unknown): Promise<unknown> {
 }
 
 /**
- * Lets contenders take turns, in a new order each time, so that whatever
- * disturbs the machine for longer than a turn disturbs them all. Who fails or
- * takes too long is out.
+ * Lets contenders take turns, so that whatever disturbs the machine for longer
+ * than a turn disturbs them all. The order is drawn each time, as a contender
+ * may leave garbage to the next. Who fails or takes too long is out.
  */
 export async function takeTurns<T>(
   contenders: Map<string, T>,
@@ -73,9 +73,7 @@ export async function takeTurns<T>(
     result.samples[column.name] = samples;
     // Two turns to warm up do not count.
     for (let turn = -2; turn < column.turns; turn++) {
-      const order = names.map((_, i) => names[(i + turn + 2) % names.length]!);
-      if (turn % 2 !== 0) order.reverse();
-      for (const name of order) {
+      for (const name of shuffled(names)) {
         try {
           await limited(begin(name));
           const sample = await limited(column.turn(contenders.get(name)!));
@@ -89,6 +87,12 @@ export async function takeTurns<T>(
     }
   }
   return result;
+}
+
+/** The same values in an order drawn by lot. */
+function shuffled<V>(values: V[]): V[] {
+  const lots = values.map((value) => ({ value, lot: Math.random() }));
+  return lots.sort((a, b) => a.lot - b.lot).map(({ value }) => value);
 }
 
 /** Rejects where `work` takes too long. */
