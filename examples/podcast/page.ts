@@ -16,7 +16,7 @@ import { formatBytes } from "./page/format.ts";
 import { createLibrary } from "./page/library.ts";
 import { part, setText } from "./page/part.ts";
 import { createPlayer } from "./page/player.ts";
-import { watchServer } from "./page/reachable.ts";
+import { followServer } from "./page/reachable.ts";
 import type { Download, Podcast, Questions } from "./protocol.ts";
 import type { Episode } from "./server/episodes.ts";
 
@@ -42,7 +42,7 @@ async function main(): Promise<void> {
   const episodes = new Map(list.map((episode) => [episode.id, episode]));
   const views = new Map<string, EpisodeView>();
   const states = new Map<string, Download["state"]>();
-  let reachable = true;
+  let reachable: boolean | undefined;
 
   const channel = connect<Podcast>(container);
   const library = createLibrary(channel, showDownload);
@@ -58,23 +58,25 @@ async function main(): Promise<void> {
     const { id, state, reason } = download;
     const view = views.get(id);
     view?.showDownload(download);
-    if (states.get(id) === state) return;
+    const last = states.get(id);
+    if (state === last) return;
 
-    const first = !states.has(id) && state !== "loading";
     states.set(id, state);
-    view?.showReachable(reachable);
+    view?.showReachable(reachable ?? true);
     showKept();
+    // What is there from the beginning is read with the page.
+    if (last === undefined && state !== "loading") return;
     const title = episodes.get(id)?.title;
-    if (!first) {
-      announce(
-        {
-          none: `${title} is no longer on this device`,
-          loading: `Downloading ${title}`,
-          paused: `The download of ${title} is paused. ${reason ?? ""}`,
-          saved: `${title} is on this device`,
-        }[state],
-      );
-    }
+    announce(
+      {
+        none: last === "saved"
+          ? `${title} is removed`
+          : `The download of ${title} is cancelled`,
+        loading: `Downloading ${title}`,
+        paused: `The download of ${title} is paused: ${reason}`,
+        saved: `${title} is on this device`,
+      }[state],
+    );
   }
 
   async function remove({ id, title }: Episode): Promise<void> {
@@ -95,7 +97,10 @@ async function main(): Promise<void> {
     );
   }
 
-  function showReachable(): void {
+  function showReachable(answer: boolean): void {
+    if (answer) library.retry();
+    if (answer === reachable) return;
+    reachable = answer;
     document.documentElement.classList.toggle("offline", !reachable);
     setText(
       part(document, "network-text"),
@@ -121,17 +126,6 @@ async function main(): Promise<void> {
     part(document, "episodes").append(view.element);
   }
 
-  async function followServer(): Promise<void> {
-    for await (const answer of watchServer(new AbortController().signal)) {
-      if (answer !== reachable) {
-        reachable = answer;
-        showReachable();
-      }
-      if (answer) library.retry();
-    }
-  }
-
-  showReachable();
   async function showLastPlaying(): Promise<void> {
     const state = await channel.call("lastPlaying", undefined, {
       idempotent: true,
@@ -145,7 +139,7 @@ async function main(): Promise<void> {
     showVersion(),
     showLastPlaying(),
     library.open(),
-    followServer(),
+    followServer(showReachable),
   ]);
 }
 

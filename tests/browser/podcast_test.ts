@@ -203,6 +203,34 @@ browserTest(
   },
 );
 
+browserTest(
+  "podcast: a download goes on in the next version of the worker",
+  app,
+  async ({ page, server }) => {
+    await ready(page);
+    await press(page, "action");
+    await until(page, ({ percent }) => percent > 45);
+
+    const worker = (await buildAssets()).get("/sw.js")?.body ?? "";
+    server.route(
+      "/sw.js",
+      () =>
+        new Response(worker.replace('"1.0.0"', '"1.0.1"'), {
+          headers: { "content-type": "text/javascript" },
+        }),
+    );
+    await page.evaluate(async () => {
+      await (await navigator.serviceWorker.ready).update();
+    });
+    await page.waitFor(() => document.body.innerText.includes("Version 1.0.1"));
+    await until(page, ({ state }) => state === "saved");
+    const asked = ranges(server);
+    assertEquals(asked.filter((value) => value === range(0)).length, 1);
+    assertEquals([...new Set(asked)], ALL);
+    await assertWhole(page);
+  },
+);
+
 browserTest("podcast: a download goes on after the browser was killed", {
   ...app,
   profile: true,

@@ -101,8 +101,8 @@ export function createPlayer(
     } catch (error) {
       // Paused, or another episode chosen, before it could begin.
       if ((error as Error).name === "AbortError") return;
-      announce(`Cannot play ${episode.title}: ${(error as Error).message}`);
       update();
+      showProblem(episode, (error as Error).message);
     }
   }
 
@@ -148,6 +148,11 @@ export function createPlayer(
     setText(part(document, "duration"), formatTime(duration));
   }
 
+  function showProblem({ title }: Episode, problem: string): void {
+    setText(part(document, "player-source"), `Cannot be played: ${problem}`);
+    announce(`Cannot play ${title}: ${problem}`);
+  }
+
   /** Tells the system, for its own controls. */
   function describe({ title, cover }: Episode): void {
     if (!("mediaSession" in navigator)) return;
@@ -164,11 +169,10 @@ export function createPlayer(
     audio.addEventListener(type, update);
   }
   audio.addEventListener("error", () => {
-    const title = episodes.get(audio.dataset.id ?? "")?.title;
-    announce(`Cannot play ${title}: ${audio.error?.message || "no answer"}`);
+    const episode = episodes.get(audio.dataset.id ?? "");
     delete audio.dataset.id; // so that it is loaded anew
-    audio.pause();
     if (now) set({ ...now, playing: false });
+    if (episode) showProblem(episode, audio.error?.message || "no answer");
   });
   toggleButton.addEventListener("click", () => now && toggle(now.id));
   back.addEventListener("click", () => skip(BACK));

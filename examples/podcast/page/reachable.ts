@@ -6,10 +6,34 @@
  * @module
  */
 
+import { sharedSource } from "@serviceworker/std/channel/shared-source";
+
 const INTERVAL = 4_000;
 
+/**
+ * Calls `show` again and again with whether the server answers. One tab asks for
+ * all; it gives that up when it is hidden, as the timers of hidden tabs are slow.
+ */
+export async function followServer(
+  show: (reachable: boolean) => void,
+): Promise<never> {
+  while (true) {
+    const hidden = new AbortController();
+    const { signal } = hidden;
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) hidden.abort();
+    }, { signal });
+    try {
+      const answers = sharedSource("longwave-server", watchServer, { signal });
+      for await (const reachable of answers) show(reachable);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
+}
+
 /** Asks the server again and again, and gives each answer. */
-export async function* watchServer(
+async function* watchServer(
   signal: AbortSignal,
 ): AsyncGenerator<boolean, void, undefined> {
   while (!signal.aborted) {
