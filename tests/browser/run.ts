@@ -5,9 +5,9 @@
  *
  *     deno run -A tools/deno.ts run -A tests/browser/run.ts [options] [files]
  *
- * `--engine=firefox,webkit` and `--filter=<part of a name>` run less. Writes
- * `.cov/browser.json`, with how many passed, failed and were skipped, and
- * `.cov/browser.lcov`, with what Chromium ran of the published modules.
+ * `--engine=firefox,webkit` and `--filter=<part of a name>` run less. A run of
+ * all files writes `.cov/browser.json`, with how many passed, failed and were
+ * skipped, and `.cov/browser.lcov`, with what Chromium ran of the modules.
  *
  * @module
  */
@@ -26,6 +26,8 @@ interface Ended extends BrowserTestResult {
   readonly name: string;
 }
 
+type Count = Record<BrowserTestResult["status"], number>;
+
 const { values, positionals } = parseArgs({
   args: Deno.args,
   allowPositionals: true,
@@ -41,7 +43,7 @@ const engines = chosenEngines(values.engine);
 const tests = browserTests.filter(({ name }) => name.includes(values.filter));
 const browsers = new Browsers({ coverage: true });
 const ended = new Map<string, Ended[]>();
-const failures: string[] = [];
+const failures: string[] = tests.length === 0 ? ["No test has that name"] : [];
 const start = performance.now();
 
 // Nothing of a test may be lost: what it did not wait for fails the run.
@@ -58,7 +60,9 @@ for (const engine of engines) {
     found.push(engine);
   } catch (error) {
     if (error instanceof DOMException) {
-      console.log(`${engine}: ${error.message}`);
+      const reason = error.message;
+      const skipped = { status: "skipped", ms: 0, reason } as const;
+      ended.set(engine, tests.map(({ name }) => ({ ...skipped, name })));
     } else failures.push(text(error));
   }
 }
@@ -86,20 +90,19 @@ async function runEngine(engine: BrowserName): Promise<void> {
 }
 
 async function report(): Promise<void> {
-  const total = { passed: 0, failed: failures.length, skipped: 0 };
+  const total: Count = { passed: 0, failed: failures.length, skipped: 0 };
   for (const [label, results] of ended) {
     for (const { name, status, reason } of results) {
       total[status]++;
       if (status === "failed") failures.push(`${label}: ${name}\n${reason}`);
     }
   }
-  if (tests.length === 0) failures.push("No test has that name");
   for (const failure of failures) {
     console.log(`\nFAILED ${failure.replaceAll("\n", "\n  ")}`);
   }
   console.log();
   for (const [label, results] of ended) {
-    const count = { passed: 0, failed: 0, skipped: 0 };
+    const count: Count = { passed: 0, failed: 0, skipped: 0 };
     for (const { status } of results) count[status]++;
     console.log(`${label}: ${phrase(count)}`);
     for (const { name, status, reason } of results) {
@@ -109,6 +112,11 @@ async function report(): Promise<void> {
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   console.log(`Browser tests: ${phrase(total)} (${seconds} s)`);
 
+  if (positionals.length === 0 && values.filter === "") await save(total);
+  Deno.exit(failures.length > 0 ? 1 : 0);
+}
+
+async function save(total: Count): Promise<void> {
   const folder = new URL("../../.cov/", import.meta.url);
   await Deno.mkdir(folder, { recursive: true });
   await Deno.writeTextFile(
@@ -119,12 +127,9 @@ async function report(): Promise<void> {
     new URL("browser.lcov", folder),
     browsers.coverage?.toLcov() ?? "",
   );
-  Deno.exit(failures.length > 0 ? 1 : 0);
 }
 
-function phrase(
-  { passed, failed, skipped }: Record<BrowserTestResult["status"], number>,
-): string {
+function phrase({ passed, failed, skipped }: Count): string {
   return `${passed} passed, ${failed} failed, ${skipped} skipped`;
 }
 
