@@ -14,6 +14,12 @@ import type {
 } from "../channel/accept.ts";
 import type { AskClientsTarget } from "../channel/ask_clients.ts";
 import type {
+  ClientDataClients,
+  ClientDataContainer,
+  ClientDataEvent,
+  ClientDataWorker,
+} from "../channel/client_data.ts";
+import type {
   ConnectContainer,
   ConnectLocks,
   ConnectPage,
@@ -22,6 +28,10 @@ import type {
 import type { PostToClientsTarget } from "../channel/post_to_clients.ts";
 import type { RequestContainer, RequestTarget } from "../channel/request.ts";
 import type { respond, RespondEvent } from "../channel/respond.ts";
+import type {
+  SharedSourceLocks,
+  SharedSourcePage,
+} from "../channel/shared_source.ts";
 
 type Fits<Wanted, Real extends Wanted> = Real;
 
@@ -56,6 +66,15 @@ export type Good = [
 
   Fits<PostToClientsTarget<Client>, Clients>,
   Fits<AskClientsTarget<Client>, Clients>,
+
+  Fits<ClientDataContainer, ServiceWorkerContainer>,
+  Fits<ClientDataWorker, ServiceWorker>,
+  Fits<ClientDataEvent, ExtendableMessageEvent>,
+  Fits<ClientDataClients<Client>, Clients>,
+
+  Fits<SharedSourceLocks, LockManager>,
+  Fits<SharedSourcePage, Window>,
+  Fits<SharedSourcePage, typeof globalThis>,
 ];
 
 /** What looks alike. */
@@ -87,6 +106,15 @@ export type Bad = [
   Fits<PostToClientsTarget<Client>, Client>,
   // @ts-expect-error it is one client, not all of them
   Fits<AskClientsTarget<Client>, Client>,
+
+  // @ts-expect-error it has no controller
+  Fits<ClientDataContainer, ServiceWorkerRegistration>,
+  // @ts-expect-error it cannot be kept alive, as in a page
+  Fits<ClientDataEvent, MessageEvent>,
+  // @ts-expect-error it is one client, not all of them
+  Fits<ClientDataClients<Client>, Client>,
+  // @ts-expect-error it holds no locks
+  Fits<SharedSourceLocks, StorageManager>,
 ];
 
 /** What cannot be told apart: it fits, and never answers, as its doc says. */
