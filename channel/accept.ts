@@ -159,7 +159,7 @@ export interface AcceptListener<P> {
   post<K extends AcceptEventName<P>>(type: K, data: P[K]): Promise<void>;
 }
 
-type Handler = (input: unknown, context: AcceptContext<unknown>) => unknown;
+type Handler = (input: unknown, context: Context) => unknown;
 
 /** One page's channel. */
 interface Session {
@@ -274,10 +274,7 @@ export function accept<P = Record<string, unknown>>(
     session.port = port;
     sessions.set(channel, session);
     port.onmessage = ({ data }) => {
-      if (!Array.isArray(data)) return;
-      if (data[0] !== "close") return receive(session, data);
-      sessions.delete(channel);
-      leave(session, true);
+      if (Array.isArray(data)) receive(channel, session, data);
     };
     const held = hold(session);
     port.postMessage(["open", await (lock ??= holdLock(locks))]);
@@ -299,22 +296,33 @@ export function accept<P = Record<string, unknown>>(
     }
   }
 
-  function receive(session: Session, message: unknown[]): void {
-    const [kind, id, type, input, extra] = message;
-    if (kind === "call" || kind === "stream") {
-      const run = kind === "call" ? call : stream;
-      run(session, Number(id), type, input, extra);
+  function receive(
+    channel: string,
+    session: Session,
+    message: unknown[],
+  ): void {
+    // By index: destructuring would iterate, for each call.
+    const kind = message[0];
+    const id = message[1] as number;
+    if (kind === "call") {
+      call(session, id, message[2], message[3], message[4]);
+    } else if (kind === "stream") {
+      void stream(session, id, message[2], message[3], Number(message[4]));
     } else if (kind === "pull") {
-      session.running.get(Number(id))?.pull?.(Number(type));
+      session.running.get(id)?.pull?.(Number(message[2]));
     } else if (kind === "cancel") {
-      session.running.get(Number(id))?.cancel();
+      session.running.get(id)?.cancel();
     } else if (kind === "event") {
-      known.get(id)?.(type, contextOf(session));
-    } else if (kind === "ping" && Array.isArray(id)) {
-      send(session, ["pong", id.filter((id) => !session.running.has(id))]);
+      known.get(message[1])?.(message[2], new Context(session));
+    } else if (kind === "ping" && Array.isArray(message[1])) {
+      const lost = message[1].filter((id) => !session.running.has(id));
+      send(session, ["pong", lost]);
     } else if (kind === "rest") {
       session.kept.clear();
       for (const release of session.holds) release();
+    } else if (kind === "close") {
+      sessions.delete(channel);
+      leave(session, true);
     }
   }
 
@@ -335,11 +343,11 @@ export function accept<P = Record<string, unknown>>(
       const answer = session.kept.get(id);
       if (answer) return send(session, answer);
     }
-    const context = contextOf(session);
+    const context = new Context(session);
     const settle = (value: unknown, failed: boolean) => {
       session.running.delete(id);
-      if (context.aborted()) return;
-      const transfer = failed ? undefined : context.taken();
+      if (context.aborted) return;
+      const transfer = failed ? undefined : context.takeTransfer();
       const answer = failed
         ? ["error", id, toSent(value)]
         : ["value", id, value];
@@ -354,7 +362,7 @@ export function accept<P = Record<string, unknown>>(
       if (!isObject(value) || typeof value.then !== "function") {
         return fulfil(value);
       }
-      session.running.set(id, { idempotent, cancel: context.abort });
+      session.running.set(id, { idempotent, cancel: () => context.abort() });
       Promise.resolve(value).then(fulfil, fail);
     } catch (error) {
       fail(error);
@@ -366,11 +374,11 @@ export function accept<P = Record<string, unknown>>(
     id: number,
     type: unknown,
     input: unknown,
-    credit: unknown,
+    credit: number,
   ): Promise<void> {
-    const context = contextOf(session);
+    const context = new Context(session);
     const { port } = session;
-    let left = Number(credit);
+    let left = credit;
     let wake = () => {};
     let iterator: AsyncIterator<unknown> | undefined;
     session.running.set(id, {
@@ -395,19 +403,19 @@ export function accept<P = Record<string, unknown>>(
         );
       }
       iterator = items[Symbol.asyncIterator]();
-      while (!context.aborted()) {
+      while (!context.aborted) {
         if (left > 0) {
           const { done, value } = await iterator.next();
-          if (done || context.aborted()) break;
+          if (done || context.aborted) break;
           left--;
-          port.postMessage(["value", id, value], context.taken() ?? []);
+          port.postMessage(["value", id, value], context.takeTransfer() ?? []);
         } else {
           await new Promise<void>((resolve) => wake = resolve);
         }
       }
-      if (!context.aborted()) send(session, ["end", id]);
+      if (!context.aborted) send(session, ["end", id]);
     } catch (error) {
-      if (!context.aborted()) send(session, ["error", id, toSent(error)]);
+      if (!context.aborted) send(session, ["error", id, toSent(error)]);
       await iterator?.return?.().catch(() => {});
     } finally {
       session.running.delete(id);
@@ -445,45 +453,61 @@ export function accept<P = Record<string, unknown>>(
   });
 }
 
-/** What a call needs: made cheaply, as most handlers use none of it. */
-function contextOf(session: Session) {
-  let controller: AbortController | undefined;
-  let transfer: Transferable[] | undefined;
-  return {
-    client: session.client,
-    get signal(): AbortSignal {
-      return (controller ??= new AbortController()).signal;
-    },
-    get transfer(): Transferable[] {
-      return transfer ??= [];
-    },
-    post(type: string, data: unknown): void {
-      send(session, ["event", type, data]);
-    },
-    abort(): void {
-      (controller ??= new AbortController()).abort();
-    },
-    aborted: () => controller?.signal.aborted === true,
-    /** The objects to move with what is posted now. */
-    taken(): Transferable[] | undefined {
-      const list = transfer;
-      transfer = undefined;
-      return list;
-    },
-  };
+/** What a handler is given: cheap to make, as most handlers use none of it. */
+class Context implements AcceptContext<Record<string, unknown>> {
+  readonly #session: Session;
+  #controller: AbortController | undefined;
+  #transfer: Transferable[] | undefined;
+  aborted = false;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  get client(): AcceptClient | null {
+    return this.#session.client;
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.aborted) this.#controller.abort();
+    return this.#controller.signal;
+  }
+
+  get transfer(): Transferable[] {
+    return this.#transfer ??= [];
+  }
+
+  /** A function of its own, which a handler may take out of the context. */
+  get post(): (type: string, data: unknown) => void {
+    return (type, data) => send(this.#session, ["event", type, data]);
+  }
+
+  abort(): void {
+    this.aborted = true;
+    this.#controller?.abort();
+  }
+
+  /** The objects to move with what is posted now. */
+  takeTransfer(): Transferable[] | undefined {
+    const transfer = this.#transfer;
+    this.#transfer = undefined;
+    return transfer;
+  }
 }
 
 function send(
-  session: Session,
+  { port }: Session,
   message: unknown[],
-  transfer: Transferable[] = [],
+  transfer?: Transferable[],
 ): void {
-  const [kind, id] = message;
   try {
-    session.port.postMessage(message, transfer);
+    if (transfer) port.postMessage(message, transfer);
+    else port.postMessage(message);
   } catch (refusal) {
+    const [kind, id, sent] = message;
     if (kind === "event") throw refusal;
-    session.port.postMessage(["error", id, toPlain(message[2], refusal)]);
+    port.postMessage(["error", id, toPlain(sent, refusal)]);
   }
 }
 

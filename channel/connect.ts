@@ -272,7 +272,7 @@ export interface Channel<P> {
 interface Pending {
   readonly id: number;
   readonly message: unknown[];
-  readonly transfer: Transferable[];
+  readonly transfer: Transferable[] | undefined;
   readonly signal: AbortSignal | undefined;
   readonly idempotent: boolean;
   /** The tick after which it is no longer waited for. */
@@ -307,7 +307,6 @@ const DEADLINE = 30;
 const OPENING = 3;
 const HOLDING = 10;
 const ANSWERING = 10;
-const NONE: Transferable[] = [];
 const ERRORS: Record<string, new (message: string) => Error> = {
   Error,
   EvalError,
@@ -475,7 +474,8 @@ export function connect<P = Record<string, unknown>>(
     if (message[0] === "stream") entry.due = Infinity;
     try {
       if (!link.held) keep(link);
-      link.port.postMessage(message, transfer);
+      if (transfer) link.port.postMessage(message, transfer);
+      else link.port.postMessage(message);
       if (message[0] === "event") finish(entry);
     } catch (error) {
       entry.receive("error", error);
@@ -639,11 +639,11 @@ export function connect<P = Record<string, unknown>>(
   function call(
     type: string,
     input?: unknown,
-    { signal, transfer = NONE, idempotent = false }: ChannelCallOptions = {},
+    { signal, transfer, idempotent = false }: ChannelCallOptions = {},
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {
       check(type, signal);
-      if (idempotent && transfer.length > 0) {
+      if (idempotent && transfer?.length) {
         throw new TypeError(
           `Cannot repeat ${
             JSON.stringify(type)
@@ -671,7 +671,7 @@ export function connect<P = Record<string, unknown>>(
   async function* stream(
     type: string,
     input?: unknown,
-    { signal, transfer = NONE, buffer = 16 }: ChannelStreamOptions = {},
+    { signal, transfer, buffer = 16 }: ChannelStreamOptions = {},
   ): AsyncGenerator<unknown, void, undefined> {
     check(type, signal);
     if (!Number.isInteger(buffer) || buffer < 1) {
@@ -730,7 +730,7 @@ export function connect<P = Record<string, unknown>>(
     start({
       id: ++lastID,
       message: ["event", type, data],
-      transfer: NONE,
+      transfer: undefined,
       signal: undefined,
       idempotent: false,
       due: ticks + DEADLINE,

@@ -10,10 +10,12 @@
  * added, by which `respond` knows whom it talks to:
  *
  * ```text
- * question  { ...message, "@serviceworker/std": { request: id, idempotent } }
+ * question  { ...message, "@serviceworker/std": { request: id } }
  * answer    { "@serviceworker/std": { value } } or { "@serviceworker/std": { error } }
  * abort     { "@serviceworker/std": { abort: true } }, on the port
  * ```
+ *
+ * The id is empty unless the question is idempotent, and may come again.
  *
  * For many questions, events and streams use `connect`: it keeps one port.
  *
@@ -33,12 +35,6 @@ export interface RequestTarget<P = undefined> {
   postMessage(message: unknown, transfer: Transferable[]): void;
   /** Only of a `ServiceWorker`: a redundant one is not waited for. */
   readonly state?: string | undefined;
-  /** Only of a `ServiceWorker`: tells when it becomes redundant. */
-  addEventListener?(
-    type: "statechange",
-    listener: () => void,
-    options: { signal: AbortSignal },
-  ): void;
   /** Never there: it carries the protocol's type. */
   readonly "@serviceworker/std"?: P;
 }
@@ -125,10 +121,10 @@ export interface RequestOptions {
 }
 
 const KEY = "@serviceworker/std";
-const DEADLINE = 30_000;
-const ASK_AGAIN = 5_000;
-/** For what may be under way when a worker is replaced or a page resumes. */
-const GRACE = 1_000;
+const TICK = 1_000;
+/** In ticks. */
+const DEADLINE = 30;
+const ASK_AGAIN = 5;
 const ERRORS: Record<string, new (message: string) => Error> = {
   Error,
   EvalError,
@@ -225,33 +221,26 @@ export function request<T = unknown>(
   message: unknown,
   options?: RequestOptions,
 ): Promise<T>;
-export async function request(
+export function request(
   target: RequestTarget<unknown> | RequestContainer<unknown> | null | undefined,
   message: unknown,
   options: RequestOptions = {},
 ): Promise<unknown> {
   const { signal, transfer = [], idempotent = false, ready = false } = options;
-  signal?.throwIfAborted();
-  if (idempotent && transfer.length > 0) {
-    throw new TypeError(
-      `Cannot repeat the request: 'transfer' moves ${transfer.length} objects away the first time`,
-    );
-  }
-  if (target === undefined) {
-    throw new DOMException(
-      "Cannot post the request: 'target' is undefined, as navigator.serviceWorker is on insecure origins",
-      "NotSupportedError",
-    );
-  }
-
-  const ended = new AbortController();
   const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-  const ports: MessagePort[] = [];
   const question = isPlainObject(message)
-    ? { ...message, [KEY]: { request: crypto.randomUUID(), idempotent } }
+    ? { ...message, [KEY]: { request: idempotent ? crypto.randomUUID() : "" } }
     : message;
+  const ports: MessagePort[] = [];
+  let worker: RequestTarget<unknown> | undefined;
+  let settled = false;
+  let suspended = false;
+  let redundant = false;
+  let ticks = 0;
+  let ticked = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
 
-  function post(worker: RequestTarget<unknown>): void {
+  function post(to: RequestTarget<unknown>): void {
     const { port1, port2 } = new MessageChannel();
     ports.push(port1);
     port1.onmessage = ({ data }) => {
@@ -268,76 +257,99 @@ export async function request(
         ),
       );
     try {
-      worker.postMessage(question, [port2, ...transfer]);
+      to.postMessage(question, [port2, ...transfer]);
     } catch (error) {
       port2.close();
       throw error;
     }
   }
 
-  /** Runs `task` after `ms`; and later if the page was frozen meanwhile. */
-  function later(ms: number, task: () => void): void {
-    const due = performance.now() + ms;
-    const timer = setTimeout(() => {
-      // What arrived while the page was frozen is still queued behind this.
-      if (performance.now() - due > GRACE) later(GRACE, task);
-      else task();
-    }, ms);
-    ended.signal.addEventListener("abort", () => clearTimeout(timer));
+  function start(): void {
+    signal?.throwIfAborted();
+    if (idempotent && transfer.length > 0) {
+      throw new TypeError(
+        `Cannot repeat the request: 'transfer' moves ${transfer.length} objects away the first time`,
+      );
+    }
+    if (target === undefined) {
+      throw new DOMException(
+        "Cannot post the request: 'target' is undefined, as navigator.serviceWorker is on insecure origins",
+        "NotSupportedError",
+      );
+    }
+    if (target === null || "postMessage" in target) ask(target);
+    else if (target.controller !== null || !ready) ask(target.controller);
+    else {
+      target.ready.then(({ active }) => {
+        if (!settled) ask(active);
+      }).catch(reject);
+    }
+    // From here on it costs the caller nothing: the question is on its way.
+    signal?.addEventListener("abort", abort);
+    ticked = performance.now();
+    timer = setTimeout(tick, TICK);
   }
 
-  signal?.addEventListener("abort", () => {
-    for (const port of ports) port.postMessage({ [KEY]: { abort: true } });
-    reject(signal.reason);
-  }, { signal: ended.signal });
-  if (signal === undefined) {
-    later(DEADLINE, () =>
-      reject(
-        new DOMException(
-          `Cannot get an answer: none came within ${DEADLINE / 1000} seconds`,
-          "TimeoutError",
-        ),
-      ));
-  }
-
-  function ask(worker: RequestTarget<unknown> | null): void {
-    if (worker === null) {
+  function ask(to: RequestTarget<unknown> | null): void {
+    if (to === null) {
       throw new DOMException(
         "Cannot post the request: there is no worker, or none that controls this page",
         "NoWorkerError",
       );
     }
-    if (worker.state === "redundant") throw disconnected("worker is redundant");
-    post(worker);
-    worker.addEventListener?.("statechange", () => {
-      if (worker.state !== "redundant") return;
-      later(GRACE, () => reject(disconnected("worker became redundant")));
-    }, { signal: ended.signal });
-    if (idempotent) {
-      later(ASK_AGAIN, function again() {
-        try {
-          post(worker);
-        } catch (error) {
-          reject(error);
-        }
-        later(ASK_AGAIN, again);
-      });
+    if (to.state === "redundant") throw disconnected("is");
+    worker = to;
+    post(to);
+  }
+
+  function tick(): void {
+    const elapsed = Math.round((performance.now() - ticked) / TICK);
+    ticked = performance.now();
+    timer = setTimeout(tick, TICK);
+    ticks += Math.max(1, elapsed);
+    // After a page was frozen, what arrived meanwhile is still queued behind us.
+    suspended = elapsed > 2 && !suspended;
+    if (suspended) return;
+    // What a worker posted before it was replaced may be on its way for a tick.
+    if (redundant) return reject(disconnected("became"));
+    redundant = worker?.state === "redundant";
+    if (signal === undefined && ticks >= DEADLINE) {
+      reject(
+        new DOMException(
+          `Cannot get an answer: none came within ${DEADLINE} seconds`,
+          "TimeoutError",
+        ),
+      );
+    } else if (idempotent && worker && ticks % ASK_AGAIN === 0) {
+      try {
+        post(worker);
+      } catch (error) {
+        reject(error);
+      }
     }
   }
 
-  try {
-    if (target === null || "postMessage" in target) ask(target);
-    else if (target.controller !== null || !ready) ask(target.controller);
-    else {
-      target.ready.then(({ active }) => {
-        if (!ended.signal.aborted) ask(active);
-      }).catch(reject);
-    }
-    return await promise;
-  } finally {
-    ended.abort();
+  function abort(): void {
+    for (const port of ports) port.postMessage({ [KEY]: { abort: true } });
+    reject(signal?.reason);
+  }
+
+  function end(): void {
+    settled = true;
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
     for (const port of ports) port.close();
   }
+
+  // The caller goes first.
+  const later = () => queueMicrotask(end);
+  promise.then(later, later);
+  try {
+    start();
+  } catch (error) {
+    reject(error);
+  }
+  return promise;
 }
 
 function isPlainObject(value: unknown): value is Record<string, unknown> {
@@ -345,9 +357,9 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
     Object.getPrototypeOf(value) === Object.prototype;
 }
 
-function disconnected(fact: string): DOMException {
+function disconnected(verb: "is" | "became"): DOMException {
   return new DOMException(
-    `Cannot get an answer: ${fact} before one came`,
+    `Cannot get an answer: the worker ${verb} redundant`,
     "DisconnectedError",
   );
 }

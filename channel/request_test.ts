@@ -173,18 +173,23 @@ Deno.test("request() removes its abort listener when it settles", async () => {
   using bed = worker(echo);
   const { signal } = new AbortController();
   let listeners = 0;
-  const add = signal.addEventListener;
+  const { addEventListener: add, removeEventListener: remove } = signal;
   signal.addEventListener = (
-    ...[type, listener, options]: Parameters<AbortSignal["addEventListener"]>
+    ...args: Parameters<AbortSignal["addEventListener"]>
   ) => {
     listeners++;
-    (options as { signal: AbortSignal }).signal
-      .addEventListener("abort", () => listeners--);
-    add.call(signal, type, listener, options);
+    add.apply(signal, args);
+  };
+  signal.removeEventListener = (
+    ...args: Parameters<AbortSignal["removeEventListener"]>
+  ) => {
+    listeners--;
+    remove.apply(signal, args);
   };
   const answer = request(bed.target, 1, { signal });
   assertEquals(listeners, 1);
   await answer;
+  await turns(0);
   assertEquals(listeners, 0);
 });
 
@@ -261,7 +266,7 @@ Deno.test("request() rejects when the worker becomes redundant", async () => {
   using bed = worker(silent);
   const ended = named(request(bed.target, 1), "DisconnectedError");
   bed.become("redundant");
-  await time.tickAsync(1_000);
+  await time.tickAsync(2_000);
   await ended;
 });
 

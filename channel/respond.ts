@@ -113,11 +113,12 @@ export function respond<
   handlers: RespondHandlers<P, E>,
 ): (event: E) => void {
   // Both only need to last as long as this life of the worker.
-  const seen = new Set<string>();
+  const seen = new Set<unknown>();
   const known = new Map(Object.entries(handlers) as [unknown, Handler][]);
 
   /** Whether the question came before, in this life of the worker. */
-  function isRepeated(id: string): boolean {
+  function isRepeated(id: unknown): boolean {
+    if (id === "") return false;
     if (seen.has(id)) return true;
     seen.add(id);
     for (const oldest of seen) {
@@ -135,44 +136,74 @@ export function respond<
     if (mark !== undefined && question === undefined) return;
 
     const handler = known.get(data.type);
-    if (handler !== undefined) {
-      if (question) {
-        // Read by the other listeners of `respond`, which share the message.
-        question.taken = true;
-        if (question.idempotent && isRepeated(String(question.request))) {
-          // The answer goes, or went, to the port of the first time.
-          return port.close();
-        }
-      }
-      const answered = answer(handler, event, port, question !== undefined);
-      event.waitUntil?.(answered);
-    } else if (question) {
-      event.waitUntil?.(refuse(question, port, data.type));
+    if (handler === undefined) {
+      if (question) event.waitUntil?.(refuse(question, port, data.type));
+      return;
     }
+    if (question) {
+      // Read by the other listeners of `respond`, which share the message.
+      question.taken = true;
+      // The answer goes, or went, to the port of the first time.
+      if (isRepeated(question.request)) return port.close();
+    }
+    const answered = answer(handler, event, port, question !== undefined);
+    if (answered) event.waitUntil?.(answered);
   };
 }
 
-/** Runs the handler and posts what comes of it; never rejects. */
-async function answer(
+/** Runs the handler and posts what comes of it, now or in time. */
+function answer(
   handler: Handler,
   event: RespondEvent,
   port: MessagePort,
   marked: boolean,
-): Promise<void> {
-  const controller = new AbortController();
-  const transfer: Transferable[] = [];
-  port.onmessage = ({ data }) => {
-    if (!isObject(data) || !isObject(data[KEY])) return;
-    if (data[KEY].abort) controller.abort();
+): Promise<void> | undefined {
+  const context = new Context(event, port);
+  const fulfil = (value: unknown) => {
+    try {
+      port.postMessage(marked ? { [KEY]: { value } } : value, context.transfer);
+      port.close();
+    } catch (error) {
+      fail(error);
+    }
+  };
+  const fail = (error: unknown) => {
+    postError(port, error);
+    port.close();
   };
   try {
-    const context = { signal: controller.signal, transfer, event };
-    const value = await handler(event.data, context);
-    port.postMessage(marked ? { [KEY]: { value } } : value, transfer);
+    const value = handler(event.data, context);
+    if (isObject(value) && typeof value.then === "function") {
+      return Promise.resolve(value).then(fulfil, fail);
+    }
+    fulfil(value);
   } catch (error) {
-    postError(port, error);
-  } finally {
-    port.close();
+    fail(error);
+  }
+}
+
+class Context implements RespondContext {
+  readonly transfer: Transferable[] = [];
+  #controller: AbortController | undefined;
+
+  readonly #port: MessagePort;
+
+  constructor(readonly event: RespondEvent, port: MessagePort) {
+    this.#port = port;
+  }
+
+  get signal(): AbortSignal {
+    // Listening costs as much as answering: only who asks for it has it.
+    this.#controller ??= this.#listen(new AbortController());
+    return this.#controller.signal;
+  }
+
+  #listen(controller: AbortController): AbortController {
+    this.#port.onmessage = ({ data }) => {
+      if (!isObject(data) || !isObject(data[KEY])) return;
+      if (data[KEY].abort) controller.abort();
+    };
+    return controller;
   }
 }
 

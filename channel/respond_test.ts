@@ -150,7 +150,7 @@ Deno.test("respond() rejects with DataCloneError when the answer cannot be clone
 Deno.test("respond() runs an idempotent question once in a life", async () => {
   let ran = 0;
   using bed = worker(respond({ pay: () => ++ran }));
-  const mark = { request: crypto.randomUUID(), idempotent: true };
+  const mark = { request: crypto.randomUUID() };
   const question = { type: "pay", "@serviceworker/std": mark };
   const first = await messageSW(bed.target, question);
   const { port1, port2 } = new MessageChannel();
@@ -168,7 +168,7 @@ Deno.test("respond() remembers a bounded number of questions", async () => {
   const ask = (request: number) =>
     messageSW(bed.target, {
       type: "pay",
-      "@serviceworker/std": { request: `${request}`, idempotent: true },
+      "@serviceworker/std": { request: `${request}` },
     });
   for (let i = 0; i <= 1_000; i++) await ask(i);
   await ask(0);
