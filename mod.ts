@@ -10,3 +10,4 @@
  */
 
 export * from "./channel/mod.ts";
+export * from "./storage/mod.ts";

@@ -1,0 +1,846 @@
+// Copyright 2026 the @serviceworker/std authors. MIT license.
+
+/**
+ * A small ordered key-value store over IndexedDB, for state that has to outlive
+ * the worker. Every module that keeps something takes such a store;
+ * `memoryStore` is the same in memory, for tests.
+ *
+ * How it works: operations which are called while another one is under way wait
+ * together and share the next transaction, so that a thousand calls of `set()`
+ * cost about as much as one batch; should that transaction fail, its halves are
+ * tried apart until the one at fault fails alone. The connection is opened by
+ * the first operation, closed at once when another context wants to delete or
+ * upgrade the database, and opened again when it is needed or was lost.
+ *
+ * Each record is stored as `{ key, version, value }` in the object store
+ * "records"; one that was set aside has the key `[key, version, random]`.
+ *
+ * @module
+ */
+
+/** Which records {@linkcode Store.list} reads. */
+export interface StoreListOptions {
+  /** Only keys that begin with it. */
+  prefix?: string | undefined;
+  /** Only this key and those after it. */
+  start?: string | undefined;
+  /** Only keys before this one. */
+  end?: string | undefined;
+  /** At most so many. */
+  limit?: number | undefined;
+  /**
+   * Whether to begin with the last key.
+   *
+   * @default {false}
+   */
+  reverse?: boolean | undefined;
+}
+
+/** What the work of {@linkcode Store.transact} reads and writes with. */
+export interface StoreTransaction {
+  /** Resolves with the value of a key, `undefined` if there is none. */
+  get(key: string): Promise<unknown>;
+  /** Resolves with keys and values, in the order of their keys. */
+  list(options?: StoreListOptions): Promise<[key: string, value: unknown][]>;
+  /** Stores a value. Throws a "DataCloneError" if it cannot be cloned. */
+  set(key: string, value: unknown): void;
+  /** Deletes a key, whether or not it is there. */
+  delete(key: string): void;
+}
+
+/** A record that this version of the code cannot read. */
+export interface StoreAside {
+  /** Its key. */
+  readonly key: string;
+  /** The version of the code that wrote it. */
+  readonly version: number;
+  /** What was stored. */
+  readonly value: unknown;
+}
+
+/**
+ * An ordered key-value store. Keys are strings in the order of their code units,
+ * values whatever can be cloned. Operations take effect in the order in which
+ * they are called.
+ *
+ * Each rejects with an "InvalidStateError" once the store is closed, with a
+ * "TimeoutError" if it had to wait for 10 seconds for another context, and with
+ * what the platform says where storage is blocked or broken; none of these has
+ * had an effect. A write that does not fit rejects with a
+ * {@linkcode StoreQuotaError}.
+ */
+export interface Store {
+  /**
+   * Resolves with the value of a key, `undefined` if there is none. Rejects with
+   * a "VersionError" if a newer version of the code wrote it.
+   */
+  get(key: string): Promise<unknown>;
+  /** Stores a value, whatever was there; resolves when it is durable. */
+  set(key: string, value: unknown): Promise<void>;
+  /** Deletes a key, whether or not it is there. */
+  delete(key: string): Promise<void>;
+  /**
+   * Resolves with keys and values, in the order of their keys, without what a
+   * newer version of the code wrote.
+   */
+  list(options?: StoreListOptions): Promise<[key: string, value: unknown][]>;
+  /**
+   * Runs `work` in a transaction over all keys: no other context reads or writes
+   * in between, and either everything that it wrote is stored or, if it throws,
+   * nothing. Resolves with what it returned when that is durable.
+   *
+   * `work` awaits nothing but the transaction's own methods; if it waits for
+   * anything else, all is undone and the promise rejects with a
+   * "TransactionInactiveError". It may run more than once, so it does nothing
+   * but read, compute and write.
+   */
+  transact<T>(
+    work: (transaction: StoreTransaction) => T | Promise<T>,
+  ): Promise<T>;
+  /**
+   * Resolves with the records that this version of the code cannot read: those
+   * of an older one which could not be migrated and were set aside, and those of
+   * a newer one, which stay where they are.
+   */
+  listAside(): Promise<StoreAside[]>;
+  /** Deletes what was set aside from under a key. */
+  deleteAside(key: string): Promise<void>;
+  /**
+   * Closes the store. What was called before still happens; whatever is called
+   * later rejects.
+   */
+  close(): void;
+}
+
+/**
+ * How a write rejects that does not fit: a `DOMException` named
+ * "QuotaExceededError", with the platform's own error as its `cause`.
+ */
+export interface StoreQuotaError extends DOMException {
+  /** About how many bytes were to be written. */
+  readonly needed: number;
+  /** How many bytes the origin may still store, if the browser tells. */
+  readonly available: number | undefined;
+}
+
+/** The globals that {@linkcode openStore} uses. */
+export interface OpenStoreScope {
+  /** The databases. */
+  readonly indexedDB?: object | null | undefined;
+  /** The class of their key ranges. */
+  readonly IDBKeyRange?: object | undefined;
+  /** The `navigator` whose `storage` tells how much is available. */
+  readonly navigator?: object | undefined;
+}
+
+/** Options for {@linkcode openStore}. */
+export interface OpenStoreOptions {
+  /**
+   * When a write counts as durable. "strict": when the browser has told the
+   * system to put it on disk, so that it survives a crash of the browser and of
+   * the machine, as far as browser and hardware keep their word. "relaxed": when
+   * it was handed to the system, so that a crash of the machine may take the
+   * last writes with it; that is several times faster where writes are awaited
+   * one by one. Either way a transaction is there in whole or not at all.
+   *
+   * @default {"strict"}
+   */
+  durability?: "strict" | "relaxed" | undefined;
+  /**
+   * The version of what this code stores, written with each record. Raise it
+   * when values change their shape.
+   *
+   * @default {1}
+   */
+  version?: number | undefined;
+  /**
+   * Makes a value of this version out of one of an older version. It is called
+   * when such a record is read, and the result is stored in its place. If it
+   * throws, or there is no such function, the record is set aside: it reads as
+   * missing, and `listAside()` lists it.
+   */
+  migrate?:
+    | ((value: unknown, fromVersion: number, key: string) => unknown)
+    | undefined;
+  /**
+   * Where IndexedDB is taken from; a storage bucket, for one, has its own.
+   *
+   * @default {globalThis}
+   */
+  scope?: OpenStoreScope | undefined;
+}
+
+/** What is used of the platform. */
+interface Scope {
+  readonly indexedDB?: {
+    open(name: string, version?: number): OpenRequest;
+  };
+  readonly IDBKeyRange: {
+    bound(
+      lower: unknown,
+      upper: unknown,
+      lowerOpen?: boolean,
+      upperOpen?: boolean,
+    ): object;
+    lowerBound(lower: unknown): object;
+  };
+  readonly navigator?: {
+    readonly storage?: {
+      estimate?(): Promise<{ usage?: number; quota?: number }>;
+    };
+  };
+}
+
+interface Request<T> {
+  readonly result: T;
+  readonly error: DOMException | null;
+  onsuccess: (() => void) | null;
+  onerror: (() => void) | null;
+}
+
+interface OpenRequest extends Request<Database> {
+  onupgradeneeded: (() => void) | null;
+}
+
+interface Database {
+  readonly version: number;
+  readonly objectStoreNames: { contains(name: string): boolean };
+  onclose: (() => void) | null;
+  onversionchange: (() => void) | null;
+  createObjectStore(name: string, options: { keyPath: string }): unknown;
+  transaction(
+    name: string,
+    mode: "readonly" | "readwrite",
+    options: { durability: string },
+  ): Transaction;
+  close(): void;
+}
+
+interface Transaction {
+  readonly error: DOMException | null;
+  oncomplete: (() => void) | null;
+  onabort: (() => void) | null;
+  onerror: (() => void) | null;
+  objectStore(name: string): Records;
+  commit?(): void;
+  abort(): void;
+}
+
+interface Records {
+  get(key: string): Request<StoredRecord | undefined>;
+  getKey(key: string): Request<unknown>;
+  getAll<K = string>(
+    range: object,
+    count?: number,
+  ): Request<StoredRecord<K>[]>;
+  openCursor(range: object, direction: "prev"): Request<Cursor | null>;
+  put(record: StoredRecord<string | AsideKey>): unknown;
+  delete(key: string | object): unknown;
+}
+
+interface Cursor {
+  readonly value: StoredRecord;
+  continue(): void;
+}
+
+interface StoredRecord<K = string> {
+  readonly key: K;
+  readonly version: number;
+  readonly value: unknown;
+}
+
+/** Comes after every string in the order of keys. */
+type AsideKey = [key: string, version: number, random: number];
+
+interface Settings {
+  readonly durability: "strict" | "relaxed";
+  readonly version: number;
+  readonly migrate: OpenStoreOptions["migrate"];
+  readonly platform: Scope;
+}
+
+/** An operation, and whom to tell how it ended. */
+interface Job {
+  readonly work: (view: View) => unknown;
+  readonly kind: "read" | "write" | "transact";
+  readonly resolve: (value: never) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/**
+ * "read" ends where a record has to be migrated: it then becomes a "write", or a
+ * "peek", which migrates for itself alone, where there is no room to write.
+ */
+type Mode = "read" | "write" | "peek";
+
+/** Why a transaction failed. */
+interface Failure {
+  readonly error: unknown;
+  /** Whether the connection seems to be lost. */
+  readonly lost: boolean;
+  /** Whether it is uncertain that nothing was stored. */
+  readonly uncertain: boolean;
+  /** What was to be written. */
+  readonly written: readonly StoredRecord[];
+}
+
+const RECORDS = "records";
+const DEADLINE = 10_000;
+/** For what was under way when a page was suspended until after the deadline. */
+const GRACE = 1_000;
+/** How many promises `work` may put between two reads before it costs a request. */
+const PATIENCE = 10;
+const MAX_COUNT = 2 ** 32 - 1;
+/** What is thrown where a reader meets a record that has to be migrated. */
+const OUTDATED = "outdated";
+
+/**
+ * Opens the store of the given name, which is the name of a database that no
+ * other code uses. Nothing is done before the first operation. Open one store
+ * per name and context and share it: its operations are then batched.
+ *
+ * @param name The name of the database.
+ * @param options Additional options.
+ * @returns The store. Where `indexedDB` is missing, its operations reject with a
+ * "NotSupportedError".
+ *
+ * @example Counting across tabs and worker
+ * ```ts
+ * import { openStore, type Store } from "@serviceworker/std/storage/open-store";
+ * import { memoryStore } from "@serviceworker/std/storage/memory-store";
+ * import { assertEquals } from "@std/assert";
+ *
+ * // Where there is no IndexedDB, as in tests, its sibling does the same.
+ * const store: Store = "indexedDB" in globalThis
+ *   ? openStore("podcast", { version: 1 })
+ *   : memoryStore({ version: 1 });
+ *
+ * const plays = await store.transact(async (transaction) => {
+ *   const plays = Number(await transaction.get("plays/7") ?? 0) + 1;
+ *   transaction.set("plays/7", plays);
+ *   return plays;
+ * });
+ *
+ * assertEquals(plays, 1);
+ * assertEquals(await store.list({ prefix: "plays/" }), [["plays/7", 1]]);
+ * store.close();
+ * ```
+ */
+export function openStore(name: string, options: OpenStoreOptions = {}): Store {
+  const { durability = "strict", version = 1, migrate, scope = globalThis } =
+    options;
+  const platform = scope as object as Scope;
+  const settings = { durability, version, migrate, platform };
+  let closed = false;
+  let running = false;
+  let waiting: Job[] = [];
+  let connection: Promise<Database> | undefined;
+
+  function enqueue<T>(
+    kind: Job["kind"],
+    work: (view: View) => T | Promise<T>,
+  ): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (closed) {
+        throw new DOMException(
+          `Cannot use "${name}": the store is closed`,
+          "InvalidStateError",
+        );
+      }
+      waiting.push({ kind, work, resolve, reject });
+      if (!running) runWaiting();
+    });
+  }
+
+  async function runWaiting(): Promise<void> {
+    running = true;
+    while (waiting.length > 0) {
+      const jobs = waiting;
+      waiting = [];
+      const reads = jobs.every(({ kind }) => kind === "read");
+      await run(jobs, reads ? "read" : "write");
+    }
+    running = false;
+    if (closed) release();
+  }
+
+  /** Runs jobs in one transaction or, if that fails, in several. */
+  async function run(
+    jobs: readonly Job[],
+    mode: Mode,
+    retried = false,
+  ): Promise<void> {
+    if (jobs.length === 0) return;
+    let database: Database;
+    try {
+      database = await connect();
+    } catch (error) {
+      for (const job of [...jobs, ...waiting.splice(0)]) job.reject(error);
+      return;
+    }
+    const failure = await attempt(jobs, database, mode, settings);
+    if (!failure) return;
+    const { error, lost, uncertain, written } = failure;
+
+    if (error === OUTDATED) return await run(jobs, "write", retried);
+    if (lost && !retried) {
+      forget(database);
+      // To run `work` again could do it twice.
+      const isRepeatable = (job: Job) => !uncertain || job.kind !== "transact";
+      for (const job of jobs) if (!isRepeatable(job)) job.reject(error);
+      return await run(jobs.filter(isRepeatable), mode, true);
+    }
+    if (jobs.length > 1 && !lost) {
+      const half = jobs.length >> 1;
+      await run(jobs.slice(0, half), mode, retried);
+      return await run(jobs.slice(half), mode, retried);
+    }
+    for (const job of jobs) {
+      if (!isNamed(error, "QuotaExceededError")) job.reject(error);
+      else if (job.kind === "read") await run(jobs, "peek", retried);
+      else job.reject(await quotaError(error, written, platform));
+    }
+  }
+
+  async function connect(): Promise<Database> {
+    const opening = connection ??= open();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const deadline = new Promise<never>((_, reject) => {
+      const expire = () =>
+        reject(
+          new DOMException(
+            `Cannot open "${name}": another context has blocked it for ${
+              DEADLINE / 1000
+            } seconds`,
+            "TimeoutError",
+          ),
+        );
+      timer = setTimeout(() => timer = setTimeout(expire, GRACE), DEADLINE);
+    });
+    try {
+      return await Promise.race([opening, deadline]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async function open(): Promise<Database> {
+    try {
+      const { indexedDB } = platform;
+      if (!indexedDB) {
+        throw new DOMException(
+          `Cannot open "${name}": 'indexedDB' is ${indexedDB}`,
+          "NotSupportedError",
+        );
+      }
+      let database = await opened(indexedDB.open(name));
+      if (!database.objectStoreNames.contains(RECORDS)) {
+        database.close();
+        database = await opened(indexedDB.open(name, database.version + 1));
+      }
+      database.onclose = () => forget(database);
+      database.onversionchange = () => forget(database);
+      return database;
+    } catch (error) {
+      connection = undefined;
+      throw error;
+    }
+  }
+  function release(): void {
+    // Where it is still opening, it is closed as soon as it is open.
+    connection?.then(forget, () => {});
+  }
+
+  function forget(database: Database): void {
+    connection = undefined;
+    // It may hear of its end only now, when there is another.
+    database.onclose = database.onversionchange = null;
+    database.close();
+  }
+
+  return {
+    get: (key) => enqueue("read", (view) => view.get(key)),
+    async set(key, value) {
+      // It may be changed before it is its turn.
+      const copy = structuredClone(value);
+      await enqueue("write", (view) => view.set(key, copy));
+    },
+    delete: (key) => enqueue("write", (view) => view.delete(key)),
+    list: (options) => enqueue("read", (view) => view.list(options)),
+    transact: (work) => enqueue("transact", (view) => transact(view, work)),
+    listAside: () => enqueue("read", (view) => view.listAside()),
+    deleteAside: (key) => enqueue("write", (view) => view.deleteAside(key)),
+    close() {
+      closed = true;
+      if (!running) release();
+    },
+  };
+}
+
+function opened(request: OpenRequest): Promise<Database> {
+  request.onupgradeneeded = () =>
+    request.result.createObjectStore(RECORDS, { keyPath: "key" });
+  return answered(request);
+}
+
+function answered<T>(request: Request<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+/** Runs jobs, one after the other, in one transaction; resolves with why it failed. */
+async function attempt(
+  jobs: readonly Job[],
+  database: Database,
+  mode: Mode,
+  settings: Settings,
+): Promise<Failure | undefined> {
+  let transaction: Transaction;
+  try {
+    transaction = database.transaction(
+      RECORDS,
+      mode === "write" ? "readwrite" : "readonly",
+      { durability: settings.durability },
+    );
+  } catch (error) {
+    return { error, lost: true, uncertain: false, written: [] };
+  }
+  let broken = false;
+  transaction.onerror = () => broken = true;
+  const ended = new Promise<boolean>((resolve) => {
+    transaction.oncomplete = () => resolve(true);
+    transaction.onabort = () => {
+      broken = true;
+      resolve(false);
+    };
+  });
+
+  const view = new View(transaction.objectStore(RECORDS), mode, settings);
+  const outcomes: (() => void)[] = [];
+  let committing = false;
+  let failure: { reason: unknown; broken: boolean } | undefined;
+  try {
+    for (const job of jobs) {
+      const { changes } = view;
+      try {
+        const value = await job.work(view);
+        outcomes.push(() => job.resolve(value as never));
+      } catch (error) {
+        // Where nothing has to be undone, the others go on.
+        if (broken || error === OUTDATED || view.changes > changes) throw error;
+        outcomes.push(() => job.reject(error));
+      }
+    }
+    committing = true;
+    transaction.commit?.();
+  } catch (reason) {
+    failure = { reason, broken };
+    if (!broken) transaction.abort();
+  }
+  const complete = await ended;
+  if (complete && !failure) {
+    for (const deliver of outcomes) deliver();
+    return undefined;
+  }
+  const error = transaction.error ?? failure?.reason ?? new DOMException(
+    "Cannot commit the transaction: the connection was lost",
+    "AbortError",
+  );
+  return {
+    error,
+    lost: failure?.broken !== false &&
+      isNamed(error, "AbortError", "InvalidStateError", "UnknownError"),
+    uncertain: committing,
+    written: view.written,
+  };
+}
+
+/** The operations in a transaction. */
+class View {
+  /** How many times a record was written or deleted. */
+  changes = 0;
+  /** What was written. */
+  readonly written: StoredRecord[] = [];
+  /** The last read; when it is answered, all are. */
+  reading: Promise<unknown> = Promise.resolve();
+  readonly #records: Records;
+  readonly #mode: Mode;
+  readonly #settings: Settings;
+
+  constructor(records: Records, mode: Mode, settings: Settings) {
+    this.#records = records;
+    this.#mode = mode;
+    this.#settings = settings;
+  }
+
+  async get(key: string): Promise<unknown> {
+    checkKey(key);
+    const record = await this.#read(answered(this.#records.get(key)));
+    const { version } = this.#settings;
+    if (record && record.version > version) {
+      throw new DOMException(
+        `Cannot get "${key}": version ${record.version} of the code wrote it, and this is version ${version}`,
+        "VersionError",
+      );
+    }
+    return record && this.#current(record)?.value;
+  }
+
+  set(key: string, value: unknown): void {
+    checkKey(key);
+    const record = { key, version: this.#settings.version, value };
+    this.#records.put(record);
+    this.written.push(record);
+    this.changes++;
+  }
+
+  delete(key: string): void {
+    checkKey(key);
+    this.#records.delete(key);
+    this.changes++;
+  }
+
+  async list(
+    options: StoreListOptions = {},
+  ): Promise<[key: string, value: unknown][]> {
+    const { prefix = "", start = "", end, limit = Infinity, reverse = false } =
+      options;
+    const found: [key: string, value: unknown][] = [];
+    let lower = start > prefix ? start : prefix;
+    let upper = after(prefix);
+    if (end !== undefined && (upper === undefined || end < upper)) upper = end;
+    // What cannot be read does not count.
+    while (found.length < limit && (upper === undefined || lower < upper)) {
+      const count = limit - found.length;
+      const records = await this.#range(lower, upper, count, reverse);
+      for (const record of records) {
+        const current = this.#current(record);
+        if (current) found.push([current.key, current.value]);
+      }
+      const last = records.at(-1);
+      if (!last || records.length < count) break;
+      if (reverse) upper = last.key;
+      else lower = last.key + "\0";
+    }
+    return found;
+  }
+
+  async listAside(): Promise<StoreAside[]> {
+    const { version, platform } = this.#settings;
+    const all = platform.IDBKeyRange.lowerBound("");
+    const records = await this.#read(
+      answered(this.#records.getAll<string | AsideKey>(all)),
+    );
+    return records.flatMap(({ key, ...record }) => {
+      if (typeof key !== "string") return { key: key[0], ...record };
+      return record.version > version ? { key, ...record } : [];
+    });
+  }
+
+  deleteAside(key: string): void {
+    checkKey(key);
+    const { IDBKeyRange } = this.#settings.platform;
+    this.#records.delete(IDBKeyRange.bound([key], [key, []]));
+    this.changes++;
+  }
+
+  /** Asks for nothing, which keeps the transaction alive. */
+  ping(): Promise<unknown> {
+    return this.#read(answered(this.#records.getKey("")));
+  }
+
+  #read<T>(answer: Promise<T>): Promise<T> {
+    this.reading = answer;
+    return answer;
+  }
+
+  async #range(
+    lower: string,
+    upper: string | undefined,
+    count: number,
+    reverse: boolean,
+  ): Promise<StoredRecord[]> {
+    const { IDBKeyRange } = this.#settings.platform;
+    const range = IDBKeyRange.bound(lower, upper ?? [], false, true);
+    if (reverse && count < Infinity) {
+      const cursor = this.#records.openCursor(range, "prev");
+      return await this.#read(collect(cursor, count));
+    }
+    const most = count < MAX_COUNT ? count : undefined;
+    const records = await this.#read(
+      answered(this.#records.getAll(range, most)),
+    );
+    return reverse ? records.reverse() : records;
+  }
+
+  /** The record in this version, if it can be had. */
+  #current(record: StoredRecord): StoredRecord | undefined {
+    const { version, migrate } = this.#settings;
+    if (record.version === version) return record;
+    if (record.version > version) return undefined;
+    if (this.#mode === "read") throw OUTDATED;
+    const { key } = record;
+    const writes = this.#mode === "write";
+    try {
+      if (migrate) {
+        const old = structuredClone(record.value);
+        const value = migrate(old, record.version, key);
+        if (writes) this.#records.put({ key, version, value });
+        return { key, version, value };
+      }
+    } catch {
+      // It is set aside.
+    }
+    if (writes) {
+      this.#records.put({
+        ...record,
+        key: [key, record.version, Math.random()],
+      });
+      this.#records.delete(key);
+    }
+    return undefined;
+  }
+}
+
+/** Runs `work`, and sees to it that it ends. */
+async function transact<T>(
+  view: View,
+  work: (transaction: StoreTransaction) => T | Promise<T>,
+): Promise<T> {
+  let over = false;
+  function live(): View {
+    if (!over) return view;
+    throw new DOMException(
+      "Cannot use the transaction: it has ended",
+      "TransactionInactiveError",
+    );
+  }
+  function read<T>(read: (view: View) => Promise<T>): Promise<T> {
+    const answer = (async () => await read(live()))();
+    // One that `work` does not wait for fails when the transaction is undone.
+    answer.catch(() => {});
+    return answer;
+  }
+
+  /** Rejects if `work` goes on and asks nothing of the transaction. */
+  async function watch(): Promise<void> {
+    while (!over) {
+      const { reading } = view;
+      await reading.catch(() => {});
+      for (let turn = 0; turn < PATIENCE; turn++) await undefined;
+      if (over || view.reading !== reading) continue;
+      // Without a request the transaction would commit what there is.
+      const ping = view.ping();
+      await ping;
+      if (over || view.reading !== ping) continue;
+      throw new DOMException(
+        "Cannot commit the transaction: its work waits for something else",
+        "TransactionInactiveError",
+      );
+    }
+  }
+
+  try {
+    const result = work({
+      get: (key) => read((view) => view.get(key)),
+      list: (options) => read((view) => view.list(options)),
+      set: (key, value) => live().set(key, value),
+      delete: (key) => live().delete(key),
+    });
+    await Promise.race([result, watch()]);
+    return await result;
+  } finally {
+    over = true;
+  }
+}
+
+function collect(
+  request: Request<Cursor | null>,
+  count: number,
+): Promise<StoredRecord[]> {
+  const records: StoredRecord[] = [];
+  return new Promise((resolve, reject) => {
+    request.onerror = () => reject(request.error);
+    request.onsuccess = () => {
+      const cursor = request.result;
+      if (cursor) records.push(cursor.value);
+      if (cursor && records.length < count) cursor.continue();
+      else resolve(records);
+    };
+  });
+}
+
+/** The first key after all that begin with `prefix`. */
+function after(prefix: string): string | undefined {
+  const kept = prefix.replace(/\uffff+$/, "");
+  const last = kept.length - 1;
+  if (last < 0) return undefined;
+  const next = String.fromCharCode(kept.charCodeAt(last) + 1);
+  return kept.slice(0, last) + next;
+}
+
+function checkKey(key: unknown): void {
+  if (typeof key === "string") return;
+  throw new TypeError(
+    `Cannot use the key: it must be a string, got ${typeof key}`,
+  );
+}
+
+function isNamed(error: unknown, ...names: string[]): boolean {
+  return error instanceof DOMException && names.includes(error.name);
+}
+
+async function quotaError(
+  cause: unknown,
+  written: readonly StoredRecord[],
+  platform: Scope,
+): Promise<StoreQuotaError> {
+  const { usage, quota } = await estimate(platform);
+  const available = usage === undefined || quota === undefined
+    ? undefined
+    : Math.max(0, quota - usage);
+  const needed = sizeOf(written);
+  const [first] = written;
+  const what = first && written.length === 1
+    ? `"${first.key}"`
+    : `${written.length} records`;
+  const error = new DOMException(
+    `Cannot store ${what}: about ${needed} bytes are needed, ${
+      available ?? "too few"
+    } are available`,
+    "QuotaExceededError",
+  );
+  return Object.assign(error, { cause, needed, available });
+}
+
+async function estimate(
+  platform: Scope,
+): Promise<{ usage?: number; quota?: number }> {
+  try {
+    return await platform.navigator?.storage?.estimate?.() ?? {};
+  } catch {
+    return {};
+  }
+}
+
+/** About how many bytes a value takes. */
+function sizeOf(value: unknown): number {
+  const seen = new Set<unknown>();
+  const left = [value];
+  let size = 0;
+  while (left.length > 0) {
+    const part = left.pop();
+    if (typeof part === "string") size += part.length;
+    else if (typeof part !== "object" || part === null) size += 8;
+    else if (!seen.has(part)) {
+      seen.add(part);
+      if (part instanceof Blob) size += part.size;
+      else if ("byteLength" in part) size += Number(part.byteLength);
+      else if (part instanceof Map || part instanceof Set) left.push(...part);
+      else left.push(...Object.entries(part));
+    }
+  }
+  return size;
+}
