@@ -269,7 +269,7 @@ browserTest<Page>(
       (await page.call("ask", { fetch: "/file" })).fetched,
       "failed",
     );
-    assertEquals(await page.evaluate(() => navigator.onLine), true);
+    assertEquals(await page.call("load", "/file"), "file");
     await setWorkerOffline(false);
     assertEquals((await page.call("ask", { fetch: "/file" })).fetched, "file");
     await stopWorkers();

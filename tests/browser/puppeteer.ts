@@ -11,6 +11,7 @@ import type { Browser as PuppeteerBrowser } from "puppeteer";
 import type { FoundBrowser } from "../../tools/find_browser.ts";
 import type { Browser, LaunchOptions, ScriptCoverage, Tab } from "./driver.ts";
 import { within } from "./driver.ts";
+import { endGroup, endWithUs, hasEnded } from "./process.ts";
 
 /** Starts Chromium. */
 export async function launchChromium(
@@ -94,16 +95,11 @@ function shared(
   browser: PuppeteerBrowser,
 ): Pick<Browser, "ended" | "close" | "kill"> {
   const child = browser.process();
-  const ended = new Promise<void>((resolve) => {
-    if (!child || child.exitCode !== null) resolve();
-    child?.on("exit", () => resolve());
-  });
-  const kill = async () => {
-    child?.kill("SIGKILL");
-    await within(5000, "end the browser", ended);
-  };
+  if (!child) throw new Error("Cannot control the browser: it has no process");
+  endWithUs(child);
+  const kill = () => endGroup(child, "SIGKILL");
   return {
-    ended: () => !browser.connected,
+    ended: () => hasEnded(child) || !browser.connected,
     async close() {
       await within(10_000, "close the browser", browser.close()).catch(kill);
     },
@@ -220,6 +216,7 @@ class ChromiumWorkers {
   async setOffline(origin: string, offline: boolean): Promise<void> {
     const session = this.#offline.get(origin) ?? await this.#open(origin);
     this.#offline.set(origin, session);
+    await session.send("Network.enable");
     await session.send("Network.emulateNetworkConditions", {
       offline,
       latency: 0,

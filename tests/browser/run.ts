@@ -12,6 +12,7 @@
  * @module
  */
 
+import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import type { BrowserName } from "../../tools/find_browser.ts";
@@ -45,6 +46,11 @@ const browsers = new Browsers({ coverage: true });
 const ended = new Map<string, Ended[]>();
 const failures: string[] = tests.length === 0 ? ["No test has that name"] : [];
 const start = performance.now();
+
+// Browsers end when the process exits, which a signal alone does not bring about.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(signal, () => process.exit(1));
+}
 
 // Nothing of a test may be lost: what it did not wait for fails the run.
 addEventListener("unhandledrejection", (event) => {
@@ -113,7 +119,7 @@ async function report(): Promise<void> {
   console.log(`Browser tests: ${phrase(total)} (${seconds} s)`);
 
   if (positionals.length === 0 && values.filter === "") await save(total);
-  Deno.exit(failures.length > 0 ? 1 : 0);
+  process.exit(failures.length > 0 ? 1 : 0);
 }
 
 async function save(total: Count): Promise<void> {

@@ -123,6 +123,7 @@ class Scenario {
   #browser: Browser | undefined;
   #server: TestServer | undefined;
   #profile: string | undefined;
+  #offline = false;
   #ended = false;
 
   constructor(name: BrowserName, test: BrowserTest, browsers: Browsers) {
@@ -170,6 +171,7 @@ class Scenario {
         const { setWorkerOffline } = this.#prepared().browser;
         if (!setWorkerOffline) throw new Skip("no worker can be taken offline");
         await setWorkerOffline(server.origin, offline);
+        this.#offline = offline;
       },
       restartBrowser: async ({ kill = false } = {}) => {
         const { browser } = this.#prepared();
@@ -201,6 +203,9 @@ class Scenario {
         [...this.#tabs].map((tab) => tab.takeCoverage?.()),
       );
       await Promise.all([...this.#tabs].map((tab) => tab.close()));
+      if (this.#offline) {
+        await browser?.setWorkerOffline?.(this.#server?.origin ?? "", false);
+      }
       // A measured worker does not stop by itself.
       await browser?.stopWorkers?.(this.#server?.origin ?? "");
       await this.#takeCoverage([browser?.takeWorkerCoverage?.()]);

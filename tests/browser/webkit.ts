@@ -12,6 +12,7 @@ import { type AddressInfo, createServer } from "node:net";
 import type { FoundBrowser } from "../../tools/find_browser.ts";
 import type { Browser, Tab } from "./driver.ts";
 import { within } from "./driver.ts";
+import { endGroup, endWithUs, hasEnded } from "./process.ts";
 
 type Call = (
   method: "GET" | "POST" | "DELETE",
@@ -35,17 +36,13 @@ export async function launchWebKit(found: FoundBrowser): Promise<Browser> {
       NO_AT_BRIDGE: "1",
     },
     stdio: "ignore",
-    // A process group, so that the browser ends with its driver.
     detached: true,
   });
-  const kill = async () => {
-    await end(driver, "SIGKILL", true);
-    await end(x.process, "SIGKILL");
+  endWithUs(driver);
+  const end = async (signal: "SIGTERM" | "SIGKILL") => {
+    await endGroup(driver, signal);
+    await endGroup(x.process, signal);
   };
-  addEventListener("unload", () => {
-    signal(driver, "SIGKILL", true);
-    signal(x.process, "SIGKILL");
-  });
 
   const call = caller(`http://127.0.0.1:${port}`);
   try {
@@ -67,7 +64,7 @@ export async function launchWebKit(found: FoundBrowser): Promise<Browser> {
     const browser: Browser = {
       name: "webkit",
       version: capabilities.browserVersion,
-      ended: () => driver.exitCode !== null || driver.signalCode !== null,
+      ended: () => hasEnded(driver),
       openTab: () =>
         turns.take(async () => {
           await session("POST", "/window", { handle: first });
@@ -76,14 +73,13 @@ export async function launchWebKit(found: FoundBrowser): Promise<Browser> {
       async close() {
         await within(3000, "end the session", session("DELETE", ""))
           .catch(() => {});
-        await end(driver, "SIGTERM", true);
-        await end(x.process, "SIGTERM");
+        await end("SIGTERM");
       },
-      kill,
+      kill: () => end("SIGKILL"),
     };
     return browser;
   } catch (error) {
-    await kill();
+    await end("SIGKILL");
     throw error;
   }
 }
@@ -220,7 +216,8 @@ async function startXvfb(): Promise<
     "1280x800x24",
     "-nolisten",
     "tcp",
-  ], { stdio: ["ignore", "ignore", "ignore", "pipe"] });
+  ], { stdio: ["ignore", "ignore", "ignore", "pipe"], detached: true });
+  endWithUs(xvfb);
   const started = new Promise<string>((resolve, reject) => {
     let text = "";
     xvfb.stdio[3]?.on("data", (chunk) => {
@@ -236,7 +233,7 @@ async function startXvfb(): Promise<
       process: xvfb,
     };
   } catch (error) {
-    xvfb.kill("SIGKILL");
+    await endGroup(xvfb, "SIGKILL");
     throw error;
   }
 }
@@ -250,32 +247,4 @@ function freePort(): Promise<number> {
       server.close(() => resolve(port));
     });
   });
-}
-
-function signal(
-  child: ChildProcess,
-  name: Deno.Signal,
-  group = false,
-): void {
-  if (child.pid === undefined) return;
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  try {
-    Deno.kill(group ? -child.pid : child.pid, name);
-  } catch {
-    // It has ended by itself.
-  }
-}
-
-async function end(
-  child: ChildProcess,
-  name: Deno.Signal,
-  group = false,
-): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = new Promise<void>((resolve) =>
-    child.on("exit", () => resolve())
-  );
-  signal(child, name, group);
-  await within(3000, "end a process", ended)
-    .catch(() => signal(child, "SIGKILL", group));
 }
