@@ -137,8 +137,9 @@ export function respond<
 
     const handler = known.get(data.type);
     if (handler === undefined) {
-      if (question) event.waitUntil?.(refuse(question, port, data.type));
-      return;
+      if (!question) return;
+      const refused = refuse(question, port, data.type);
+      return event.waitUntil?.(refused);
     }
     if (question) {
       // Read by the other listeners of `respond`, which share the message.

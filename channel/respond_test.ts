@@ -80,6 +80,7 @@ Deno.test("respond() answers in a page, whose events have no waitUntil()", async
   const listener = respond({ typing: () => true });
   using bed = worker(({ data, ports }) => listener({ data, ports }));
   assertEquals(await request(bed.target, { type: "typing" }), true);
+  await named(request(bed.target, { type: "tipyng" }), "NoHandlerError");
 });
 
 Deno.test("respond() answers workbox-window with the bare value", async () => {
