@@ -6,9 +6,10 @@
  * one of them posts; the one that posts does not.
  *
  * In an iframe of another site the name is shared with that site's frames on
- * the same top-level site only, as all storage is. An open channel can keep its
- * page out of the back/forward cache, and a message that arrives there can put
- * it out: close the channel on `pagehide`, open it again on `pageshow`.
+ * the same top-level site only, as all storage is. A page in the back/forward
+ * cache is dropped from there when a message arrives, or misses it: close the
+ * channel on `pagehide`, open it again on `pageshow`. A frozen page gets its
+ * messages when it resumes.
  *
  * @module
  */
@@ -64,7 +65,8 @@ export interface Broadcast<T> extends AsyncIterable<T> {
  * nothing needs types, `new BroadcastChannel(name)` does.
  *
  * An iterator that receives what cannot be deserialized here rejects with a
- * "DataCloneError"; a listener hears `messageerror`.
+ * "DataCloneError"; a listener hears `messageerror`. Chromium gives both `null`
+ * instead.
  *
  * @typeParam T The type of the messages. It is not checked at run time: what
  * arrives was posted by some script of the origin.

@@ -1,0 +1,100 @@
+// Copyright 2026 the @serviceworker/std authors. MIT license.
+
+import { assert, assertEquals } from "@std/assert";
+import { browserTest as declare, type BrowserTestContext } from "./harness.ts";
+
+type Page = typeof import("./fixtures/clients_page.ts");
+
+function browserTest(
+  name: string,
+  run: (context: BrowserTestContext<Page>) => Promise<void>,
+) {
+  declare<Page>(name, {
+    worker: "./fixtures/clients_worker.ts",
+    page: "./fixtures/clients_page.ts",
+  }, run);
+}
+
+browserTest(
+  "askClients() collects what every window answers",
+  async ({ page, openPage }) => {
+    await openPage("/?name=a");
+    await openPage("/?name=b");
+    await page.register();
+    const answers = await page.call("tell", "ask", {
+      what: "name",
+    }) as string[];
+    assertEquals(answers.toSorted(), ["", "a", "b"]);
+  },
+);
+
+browserTest(
+  "askClients() collects errors beside answers",
+  async ({ page, openPage }) => {
+    await openPage("/?name=a");
+    await page.register();
+    const answers = await page.call("tell", "ask", {
+      what: "fail",
+    }) as object[];
+    assertEquals(
+      answers.toSorted((a, b) => "a" in a ? -1 : "a" in b ? 1 : 0),
+      [{ a: "RangeError" }, { "": "RangeError" }],
+    );
+    const unknown = await page.call("tell", "ask", { what: "x" }) as object[];
+    assertEquals(
+      unknown.flatMap((answer) => Object.values(answer)),
+      ["NoHandlerError", "NoHandlerError"],
+    );
+  },
+);
+
+browserTest(
+  "askClients() does not wait for a window that is closed",
+  async ({ page, openPage }) => {
+    const closing = await openPage("/?name=closing");
+    await page.register();
+    // Nobody answers; the deadline is for the one that stays open.
+    const asked = page.call("tell", "ask", { what: "never", ms: 5_000 });
+    // The question is on its way.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await closing.close();
+    const answers = await asked as object[];
+    assert(
+      answers.some((answer) =>
+        "closing" in answer && answer.closing === "DisconnectedError"
+      ),
+      JSON.stringify(answers),
+    );
+  },
+);
+
+browserTest(
+  "askClients() does not ask a page in the back/forward cache",
+  async ({ page, openPage, skip }) => {
+    const cached = await openPage("/?name=cached");
+    await page.register();
+    await cached.goto("/?name=elsewhere");
+    const answers = await page.call("tell", "ask", {
+      what: "name",
+    }) as string[];
+    assertEquals(answers.toSorted(), ["", "elsewhere"]);
+    if (!await cached.back()) skip("this engine did not cache the page");
+    const again = await page.call("tell", "ask", { what: "name" }) as string[];
+    assertEquals(again.toSorted(), ["", "cached"]);
+  },
+);
+
+browserTest(
+  "askClients() keeps the answers of others when a page is frozen",
+  async ({ page, openPage }) => {
+    const frozen = await openPage("/?name=frozen");
+    await page.register();
+    await frozen.freeze();
+    const answers = await page.call("tell", "ask", { what: "name", ms: 1_000 });
+    await frozen.resume();
+    assertEquals(
+      (answers as unknown[]).toSorted((a) => typeof a === "string" ? -1 : 1),
+      ["", { frozen: "TimeoutError" }],
+    );
+  },
+);
