@@ -2,7 +2,7 @@
 
 /** Starts Chromium without a debugger, which would slow workers and keep them alive. */
 
-import { findEngine } from "../tests/browser/engines.ts";
+import { findBrowser } from "../tools/find_browser.ts";
 
 const FLAGS = [
   "--headless=new",
@@ -17,21 +17,28 @@ const FLAGS = [
 ];
 
 const running = new Set<Deno.ChildProcess>();
+const profiles = new Set<string>();
 
 /** What the browser calls itself. */
 export async function chromiumVersion(): Promise<string> {
-  const { executablePath } = await findEngine("chromium");
+  const { executablePath, env = {} } = await findBrowser("chromium");
   const { stdout } = await new Deno.Command(executablePath, {
     args: ["--version"],
+    env,
     stderr: "null",
   }).output();
   return new TextDecoder().decode(stdout).trim();
 }
 
 /** Starts a process that ends with this one at the latest. */
-function spawn(command: string, args: string[]): Deno.ChildProcess {
+function spawn(
+  command: string,
+  args: string[],
+  env: Record<string, string> = {},
+): Deno.ChildProcess {
   const child = new Deno.Command(command, {
     args,
+    env,
     stdin: "null",
     stdout: "null",
     stderr: "null",
@@ -52,31 +59,31 @@ export async function openChromium(
   flags: string[] = [],
 ): Promise<{ closed: Promise<unknown>; close(): Promise<void> }> {
   const profile = await Deno.makeTempDir({ prefix: "bench-" });
-  const { executablePath, args } = await findEngine("chromium");
-  const child = spawn(executablePath, [
-    ...args,
-    ...FLAGS,
-    ...flags,
-    `--user-data-dir=${profile}`,
-    url,
-  ]);
+  profiles.add(profile);
+  const { executablePath, args, env } = await findBrowser("chromium");
+  const all = [...args, ...FLAGS, ...flags, `--user-data-dir=${profile}`, url];
+  const child = spawn(executablePath, all, env);
   return {
     closed: child.status,
     async close() {
       kill(child);
       await child.status;
-      await remove(profile);
+      remove(profile);
     },
   };
 }
 
-/** Deletes a profile, into which dying helper processes may still write. */
-async function remove(path: string): Promise<void> {
+/** Deletes a profile. */
+function remove(profile: string): void {
+  const clock = new Int32Array(new SharedArrayBuffer(4));
   for (let attempt = 0; attempt < 20; attempt++) {
     try {
-      return await Deno.remove(path, { recursive: true });
+      Deno.removeSync(profile, { recursive: true });
+      profiles.delete(profile);
+      return;
     } catch {
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      // The browser's helpers die a little after it, and write until then.
+      Atomics.wait(clock, 0, 0, 50);
     }
   }
 }
@@ -98,7 +105,10 @@ export function keepCoresAwake(): Deno.ChildProcess[] {
   }
 }
 
-addEventListener("unload", () => running.forEach(kill));
+addEventListener("unload", () => {
+  running.forEach(kill);
+  profiles.forEach(remove);
+});
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   if (Deno.build.os === "windows" && signal !== "SIGINT") continue;
   Deno.addSignalListener(signal, () => Deno.exit(1));
