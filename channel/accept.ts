@@ -22,7 +22,7 @@
  *                   ["ping", ids]   ["rest"]  ["close"]
  * worker to page    ["open", lock]  ["value", id, value]  ["end", id]
  * on the port       ["error", id, error]  ["event", type, data]
- *                   ["pong", the ids that are not running]
+ *                   ["unread"]  ["pong", the ids that are not running]
  * by its client     { "@serviceworker/std": { event: [type, data] } }
  * ```
  *
@@ -217,11 +217,11 @@ const INVITE = 5_000;
  * const podcast = accept<Podcast>(sw.clients, {
  *   version: () => "1.0.0",
  *   async *download({ id }, { signal }) {
- *     const response = await fetch(`/episodes/${id}`, { signal });
  *     let loaded = 0;
- *     for await (const chunk of response.body!) {
- *       loaded += chunk.byteLength;
- *       yield { loaded };
+ *     const { body } = await fetch(`/episodes/${id}`, { signal });
+ *     const reader = body!.getReader();
+ *     for (let part; !(part = await reader.read()).done;) {
+ *       yield { loaded: loaded += part.value.length };
  *     }
  *   },
  *   playing: (data) => void podcast.post("playing", data),
@@ -276,6 +276,7 @@ export function accept<P = Record<string, unknown>>(
     port.onmessage = ({ data }) => {
       if (Array.isArray(data)) receive(channel, session, data);
     };
+    port.onmessageerror = () => send(session, ["unread"]);
     const held = hold(session);
     port.postMessage(["open", await (lock ??= holdLock(locks))]);
     await Promise.all([held, prune(others)]);

@@ -244,7 +244,8 @@ export interface Channel<P> {
   ): AsyncGenerator<ChannelItem<P[K]>, void, undefined>;
   /**
    * Posts an event to the worker, which is woken for it. There is no reply, and
-   * no word of whether it arrived.
+   * no word of whether it arrived. Throws if the data cannot be cloned, or the
+   * channel is closed.
    *
    * @typeParam K The event's name.
    * @param type The event's name.
@@ -421,6 +422,8 @@ export function connect<P = Record<string, unknown>>(
       for (const entry of pending.values()) {
         if (entry.link === undefined) post(entry);
       }
+    } else if (kind === "unread") {
+      ask(from);
     } else if (kind === "pong") {
       from.askedAt = undefined;
       for (const id of message[1]) {
@@ -727,16 +730,23 @@ export function connect<P = Record<string, unknown>>(
 
   function postEvent(type: string, data: unknown): void {
     check(type);
-    start({
+    if (link?.open) {
+      link.port.postMessage(["event", type, data]);
+      if (!link.held) keep(link);
+      return arm();
+    }
+    const entry: Pending = {
       id: ++lastID,
-      message: ["event", type, data],
+      // What cannot be cloned throws now, not when there is a worker.
+      message: structuredClone(["event", type, data]),
       transfer: undefined,
       signal: undefined,
       idempotent: false,
       due: ticks + DEADLINE,
       link: undefined,
-      receive() {},
-    });
+      receive: () => finish(entry),
+    };
+    start(entry);
   }
 
   const until = { signal: closed.signal };

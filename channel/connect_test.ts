@@ -6,6 +6,7 @@ import {
   assertInstanceOf,
   assertRejects,
   assertStrictEquals,
+  assertThrows,
 } from "@std/assert";
 import { FakeTime } from "@std/testing/time";
 import { FakePage, type Script } from "../tests/fake_worker.ts";
@@ -434,6 +435,15 @@ Deno.test("connect() rejects when the input cannot be cloned", async () => {
   await named(bed.channel.call("add", input), "DataCloneError");
   await bed.channel.call("version");
   await named(bed.channel.call("add", input), "DataCloneError");
+});
+
+Deno.test("connect() throws when an event cannot be cloned, connected or not", async () => {
+  using bed = connected();
+  const data = { id: "7", f() {} };
+  assertThrows(() => bed.channel.post("playing", data), DOMException);
+  await bed.channel.call("version");
+  assertThrows(() => bed.channel.post("playing", data), DOMException);
+  assertEquals(await bed.channel.call("version"), "1");
 });
 
 Deno.test("connect() rejects with the reason of an already aborted signal", async () => {

@@ -75,6 +75,7 @@ browserTest(
     assertEquals(await name(page.call("unclonable")), "DataCloneError");
     assertEquals(await name(page.call("postUnclonable")), "DataCloneError");
     assertEquals(await name(page.call("unreadable")), "DataCloneError");
+    assertEquals(await name(page.call("postUnreadable")), "DataCloneError");
     assertEquals(await page.call("echo", 1), 1);
   },
 );
