@@ -8,18 +8,14 @@
 import {
   assert,
   assertEquals,
-  assertExists,
   assertFalse,
   assertInstanceOf,
   AssertionError,
-  assertMatch,
   assertNotEquals,
-  assertNotStrictEquals,
   assertRejects,
   assertStrictEquals,
   assertStringIncludes,
   assertThrows,
-  fail,
 } from "@std/assert";
 import { FakeTime } from "@std/testing/time";
 
@@ -34,10 +30,6 @@ Deno.test("assert() and its kin tell truth from falsehood", () => {
   fails(() => assert(0));
   assertFalse(0);
   fails(() => assertFalse(1));
-  assertExists(0);
-  fails(() => assertExists(null));
-  fails(() => assertExists(undefined));
-  fails(() => fail("no"));
 });
 
 const EQUAL: [unknown, unknown][] = [
@@ -101,15 +93,11 @@ Deno.test("assertStrictEquals() compares by identity", () => {
   assertStrictEquals(value, value);
   assertStrictEquals(NaN, NaN);
   fails(() => assertStrictEquals({}, {}));
-  assertNotStrictEquals({}, {});
-  fails(() => assertNotStrictEquals(value, value));
 });
 
-Deno.test("assertInstanceOf(), assertMatch() and assertStringIncludes() look closer", () => {
+Deno.test("assertInstanceOf() and assertStringIncludes() look closer", () => {
   assertInstanceOf(new TypeError(), Error);
   fails(() => assertInstanceOf({}, Error));
-  assertMatch("abc", /b/);
-  fails(() => assertMatch("abc", /d/));
   assertStringIncludes("abc", "b");
   fails(() => assertStringIncludes("abc", "d"));
 });
@@ -214,7 +202,7 @@ Deno.test("FakeTime gives real time back", async () => {
   const { timeout } = AbortSignal;
   {
     using _time = new FakeTime();
-    assertNotStrictEquals(setTimeout, real.setTimeout);
+    assert(setTimeout !== real.setTimeout);
     assertInstanceOf(new Date(), Date);
   }
   assertStrictEquals(setTimeout, real.setTimeout);

@@ -21,15 +21,6 @@ export function assertFalse(value: unknown, message = ""): void {
   if (value) fail(`Expected a falsy value, got ${show(value)}`, message);
 }
 
-export function assertExists<T>(
-  actual: T,
-  message = "",
-): asserts actual is NonNullable<T> {
-  if (actual === undefined || actual === null) {
-    fail(`Expected a value, got ${actual}`, message);
-  }
-}
-
 export function assertEquals<T>(actual: T, expected: T, message = ""): void {
   if (equal(actual, expected)) return;
   fail(`Values are not equal: ${both(actual, expected)}`, message);
@@ -49,15 +40,6 @@ export function assertStrictEquals<T>(
   fail(`Values are not the same: ${both(actual, expected)}`, message);
 }
 
-export function assertNotStrictEquals<T>(
-  actual: T,
-  expected: T,
-  message = "",
-): void {
-  if (!Object.is(actual, expected)) return;
-  fail(`Expected another value than ${show(actual)}`, message);
-}
-
 export function assertInstanceOf<T>(
   actual: unknown,
   type: Class<T>,
@@ -65,15 +47,6 @@ export function assertInstanceOf<T>(
 ): asserts actual is T {
   if (actual instanceof type) return;
   fail(`Expected an instance of ${type.name}, got ${show(actual)}`, message);
-}
-
-export function assertMatch(
-  actual: string,
-  expected: RegExp,
-  message = "",
-): void {
-  if (expected.test(actual)) return;
-  fail(`Expected ${show(actual)} to match ${expected}`, message);
 }
 
 export function assertStringIncludes(
@@ -134,7 +107,7 @@ export async function assertRejects(
   fail("Expected the function to reject");
 }
 
-export function fail(...messages: string[]): never {
+function fail(...messages: string[]): never {
   throw new AssertionError(
     messages.filter((message) => message).join(": ") || "Failed assertion",
   );
