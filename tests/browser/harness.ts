@@ -57,7 +57,7 @@ export interface BrowserTestOptions extends ServerOptions {
   args?: string[];
   /** What a build of an engine may lack, without which the test is skipped. */
   needs?: ("notifications" | "background sync" | "background fetch")[];
-  /** Milliseconds after which the test has failed. @default {30000} */
+  /** Milliseconds after which the test has failed. @default {60000} */
   timeout?: number;
 }
 

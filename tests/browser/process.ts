@@ -23,13 +23,17 @@ export async function endGroup(
   child: ChildProcess,
   signal: "SIGTERM" | "SIGKILL",
 ): Promise<void> {
-  if (hasEnded(child)) return;
-  const ended = new Promise<void>((resolve) =>
-    child.on("exit", () => resolve())
-  );
   signalGroup(child, signal);
-  await within(3000, "end a process", ended)
+  await within(3000, "end a process", untilEnded(child))
     .catch(() => signalGroup(child, "SIGKILL"));
+}
+
+/** Resolves when the leader of a group has ended. */
+export function untilEnded(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    child.on("exit", () => resolve());
+    if (hasEnded(child)) resolve();
+  });
 }
 
 /** Whether the leader of a group has ended. */

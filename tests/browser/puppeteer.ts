@@ -11,7 +11,7 @@ import type { Browser as PuppeteerBrowser } from "puppeteer";
 import type { FoundBrowser } from "../../tools/find_browser.ts";
 import type { Browser, LaunchOptions, ScriptCoverage, Tab } from "./driver.ts";
 import { within } from "./driver.ts";
-import { endGroup, endWithUs, hasEnded } from "./process.ts";
+import { endGroup, endWithUs, hasEnded, untilEnded } from "./process.ts";
 
 /** Starts Chromium. */
 export async function launchChromium(
@@ -63,6 +63,7 @@ export async function launchFirefox(
   options: LaunchOptions = {},
 ): Promise<Browser> {
   const { profile, prefs = {} } = options;
+  if (profile !== undefined) await untilRestored(profile);
   const browser = await puppeteer.launch({
     browser: "firefox",
     executablePath: found.executablePath,
@@ -101,7 +102,8 @@ function shared(
   return {
     ended: () => hasEnded(child) || !browser.connected,
     async close() {
-      await within(10_000, "close the browser", browser.close()).catch(kill);
+      const closed = browser.close().then(() => untilEnded(child));
+      await within(10_000, "close the browser", closed).catch(kill);
     },
     kill,
   };
@@ -276,6 +278,17 @@ async function takeMeasured(session: CDPSession): Promise<ScriptCoverage[]> {
   const { result } = await within(1000, "take the coverage", taken)
     .catch(() => ({ result: [] }));
   return result;
+}
+
+/** Waits until Puppeteer has put back the preferences of a profile that was in use. */
+async function untilRestored(profile: string): Promise<void> {
+  for (const name of ["prefs.js", "user.js"]) {
+    const backup = `${profile}/${name}.puppeteer`;
+    for (let attempt = 0; attempt < 100; attempt++) {
+      if (!await Deno.stat(backup).catch(() => undefined)) break;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
 }
 
 /** Runs a function body in Firefox's own window, where it may do anything. */

@@ -91,7 +91,7 @@ export async function runScenario(
   test: BrowserTest,
   browsers: Browsers,
 ): Promise<BrowserTestResult> {
-  const { timeout = 30_000 } = test.options;
+  const { timeout = 60_000 } = test.options;
   const start = performance.now();
   const scenario = new Scenario(name, test, browsers);
   try {
