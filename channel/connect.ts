@@ -48,11 +48,13 @@ export interface ConnectContainer {
 
 /** The part of `navigator.locks` that {@linkcode connect} uses. */
 export interface ConnectLocks {
-  /** Runs `callback` once the lock is granted. */
+  /** Runs `callback` once the lock is granted, or at once without it. */
   request(
     name: string,
-    options: { mode: "shared"; signal: AbortSignal },
-    callback: () => void,
+    options:
+      | { mode: "shared"; signal: AbortSignal }
+      | { mode: "shared"; ifAvailable: true },
+    callback: (lock: object | null) => void,
   ): Promise<unknown>;
 }
 
@@ -289,8 +291,15 @@ interface Link {
   readonly worker: ConnectWorker;
   /** Aborts when the link is over. */
   readonly ended: AbortController;
-  /** Whether the worker accepted it. */
-  open: boolean;
+  /**
+   * Whether the worker accepted it; and whether the worker, which was left alone
+   * for a while, has yet to be looked after.
+   */
+  state: "opening" | "open" | "resting" | "waking";
+  /** The lock that the worker holds as long as it lives, if it does. */
+  lock: string;
+  /** Ends the wait for the lock. */
+  watch: AbortController | undefined;
   /** How many calls and streams were posted and have not ended. */
   load: number;
   /** Whether the worker stays alive for us, and the tick of asking for it. */
@@ -394,7 +403,9 @@ export function connect<P = Record<string, unknown>>(
       port,
       worker,
       ended,
-      open: false,
+      state: "opening",
+      lock: "",
+      watch: undefined,
       load: 0,
       held: true,
       heldAt: ticks,
@@ -417,11 +428,8 @@ export function connect<P = Record<string, unknown>>(
     } else if (kind === "event") {
       dispatch(message[1], message[2]);
     } else if (kind === "open") {
-      from.open = true;
-      watch(from, message[1]);
-      for (const entry of pending.values()) {
-        if (entry.link === undefined) post(entry);
-      }
+      from.lock = message[1];
+      begin(from);
     } else if (kind === "unread") {
       ask(from);
     } else if (kind === "pong") {
@@ -435,12 +443,44 @@ export function connect<P = Record<string, unknown>>(
     }
   }
 
-  /** Has the end of the worker end the link. */
-  function watch(from: Link, lock: string): void {
-    if (!lock) return;
-    locks?.request(lock, { mode: "shared", signal: from.ended.signal }, () => {
+  /** Posts what waits, and has the end of the worker end the link. */
+  function begin(from: Link): void {
+    if (from.ended.signal.aborted) return;
+    from.state = "open";
+    if (from.lock && locks) {
+      const { signal } = from.watch = new AbortController();
+      locks.request(from.lock, { mode: "shared", signal }, () => {
+        end(from, "the worker was stopped");
+      }).catch(() => {});
+    }
+    for (const entry of pending.values()) {
+      if (entry.link === undefined) post(entry);
+    }
+  }
+
+  /**
+   * Lets an idle worker be stopped, without waiting for its end: a page that
+   * waits for a lock does not go to the back-forward cache of Firefox.
+   */
+  function rest(from: Link): void {
+    from.port.postMessage(["rest"]);
+    from.held = false;
+    from.state = "resting";
+    from.watch?.abort();
+  }
+
+  /** Connects, unless the worker that was left to rest still lives. */
+  function wake(): void {
+    if (!link) return void open();
+    if (link.state !== "resting") return;
+    const from = link;
+    if (!from.lock || !locks) return begin(from);
+    from.state = "waking";
+    locks.request(from.lock, { mode: "shared", ifAvailable: true }, (lock) => {
+      if (!lock) return begin(from);
       end(from, "the worker was stopped");
-    }).catch(() => {});
+      void open();
+    }).catch(() => begin(from));
   }
 
   function start(entry: Pending): void {
@@ -454,8 +494,8 @@ export function connect<P = Record<string, unknown>>(
       }
       entries.add(entry);
     }
-    if (link?.open) post(entry);
-    else void open();
+    if (link?.state === "open") post(entry);
+    else wake();
     arm();
   }
 
@@ -516,7 +556,7 @@ export function connect<P = Record<string, unknown>>(
   function retire(from: Link): void {
     if (link !== from) return;
     link = undefined;
-    if (!from.open) end(from, "the worker was replaced");
+    if (from.state === "opening") end(from, "the worker was replaced");
     else if (from.load === 0) leave(from);
     void open();
   }
@@ -525,12 +565,14 @@ export function connect<P = Record<string, unknown>>(
     from.port.postMessage(["close"]);
     from.port.close();
     from.ended.abort();
+    from.watch?.abort();
   }
 
   /** Fails what was posted on the link, or has it posted on the next one. */
   function end(from: Link, fact: string): void {
     if (from.ended.signal.aborted) return;
     from.ended.abort();
+    from.watch?.abort();
     if (link === from) link = undefined;
     for (const entry of [...pending.values()]) {
       if (entry.link !== from) continue;
@@ -577,7 +619,7 @@ export function connect<P = Record<string, unknown>>(
     const links = new Set([...pending.values()].map(({ link }) => link));
     for (const from of links.add(link)) if (from) tend(from);
     if (pending.size > 0 && !link) void open();
-    if (pending.size > 0 || link?.held) arm();
+    if (pending.size > 0 || link?.state === "open" || link?.held) arm();
   }
 
   function expire(): void {
@@ -590,7 +632,7 @@ export function connect<P = Record<string, unknown>>(
   }
 
   function tend(from: Link): void {
-    if (!from.open) {
+    if (from.state === "opening") {
       if (ticks - from.heldAt < OPENING || suspended) return;
       end(from, "the worker did not accept the channel");
     } else if (ticks - (from.askedAt ?? ticks) > ANSWERING && !suspended) {
@@ -598,6 +640,8 @@ export function connect<P = Record<string, unknown>>(
     } else if (from.load > 0 && ticks - from.heldAt >= HOLDING) {
       keep(from);
       ask(from);
+    } else if (from.load === 0) {
+      if (from.state === "open") rest(from);
     } else if (from.held && !isCalling(from)) {
       // The worker has 30 seconds from its last event, which streams renew; to
       // hold an event all the time would keep an update from taking over.
@@ -730,7 +774,7 @@ export function connect<P = Record<string, unknown>>(
 
   function postEvent(type: string, data: unknown): void {
     check(type);
-    if (link?.open) {
+    if (link?.state === "open") {
       link.port.postMessage(["event", type, data]);
       if (!link.held) keep(link);
       return arm();
@@ -760,7 +804,7 @@ export function connect<P = Record<string, unknown>>(
     const posted = data?.[KEY]?.event;
     if (!Array.isArray(posted)) return;
     dispatch(posted[0], posted[1]);
-    void open();
+    wake();
   }, until);
   page.addEventListener("pagehide", (event) => {
     cached = true;

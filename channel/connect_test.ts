@@ -263,6 +263,43 @@ Deno.test("connect() notices that the worker was stopped", async () => {
   assertEquals(bed.page.worker.lives, 2);
 });
 
+Deno.test("connect() leaves an idle worker to rest, and loses no call that follows", async () => {
+  const diary = new Diary();
+  using time = new FakeTime();
+  using bed = connected(worker(diary));
+  const waits = async () => {
+    const { pending = [] } = await navigator.locks.query();
+    return pending.length;
+  };
+  const first = bed.channel.call("version");
+  await realTurns(time);
+  await first;
+  assertEquals(await waits(), 1);
+  await time.tickAsync(2_000);
+  await realTurns(time);
+  assertEquals([await waits(), bed.page.worker.busy], [0, 0]);
+
+  // Alive: the port is as good as before.
+  const second = bed.channel.call("add", { by: 2 });
+  await realTurns(time);
+  await time.tickAsync(100);
+  assertEquals(await second, 2);
+  await time.tickAsync(2_000);
+  await realTurns(time);
+  assertEquals(bed.page.worker.lives, 1);
+
+  // Stopped, which the page was not told: the call waits for the next life.
+  bed.page.worker.stop();
+  await realTurns(time);
+  const third = bed.channel.call("add", { by: 3 });
+  for (let i = 0; i < 10; i++) {
+    await realTurns(time);
+    await time.tickAsync(10);
+  }
+  assertEquals(await third, 3);
+  assertEquals([bed.page.worker.lives, diary.added], [2, [2, 3]]);
+});
+
 Deno.test("connect() notices that the worker was stopped where there are no locks", async () => {
   const noLocks = { request: () => Promise.reject(new Error("no locks")) };
   using time = new FakeTime();

@@ -234,6 +234,31 @@ browserTest(
 );
 
 browserTest(
+  "connect() does not keep an idle page out of the cache",
+  async ({ page }) => {
+    await page.register();
+    await page.call("life");
+    await pause(2_500);
+    await page.goto("/?elsewhere");
+    assertEquals(await page.back(), true);
+    assertEquals(await page.call("echo", 2), 2);
+  },
+);
+
+browserTest(
+  "connect() loses no call that follows a rest",
+  async ({ page, server, stopWorkers }) => {
+    await page.register();
+    await page.call("life");
+    await pause(2_500);
+    await stopWorkers();
+    await page.call("begin", "rested", { id: "rested", ms: 1 }, false);
+    assertEquals(await page.call("end", "rested"), { value: "rested" });
+    assertEquals(server.count("/ran?rested"), 1);
+  },
+);
+
+browserTest(
   "connect() loses no idempotent call while the worker is stopped twice a second",
   async ({ page, stopWorkers }) => {
     await page.register();
