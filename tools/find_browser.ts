@@ -12,6 +12,13 @@
 /** The browsers that can be found. */
 export type BrowserName = "chromium" | "firefox" | "webkit";
 
+/** What a build of a browser may not have. */
+export type BrowserFeature =
+  | "notifications"
+  | "background sync"
+  | "background fetch"
+  | "back/forward cache";
+
 /** A browser, and how to start it here. */
 export interface FoundBrowser {
   /** Its executable; for WebKit, that of its driver. */
@@ -20,8 +27,8 @@ export interface FoundBrowser {
   args: string[];
   /** The environment which it needs, if not ours. */
   env?: Record<string, string>;
-  /** What this build of it does not have: `"notifications"`, `"background sync"`, `"background fetch"`. */
-  lacks: string[];
+  /** What this build of it does not have. */
+  lacks: BrowserFeature[];
 }
 
 /** What is asked of the machine. */
@@ -182,7 +189,12 @@ export async function findBrowser(
       return {
         ...shell,
         args: [...args, "--headless=shell"],
-        lacks: ["notifications", "background sync", "background fetch"],
+        lacks: [
+          "notifications",
+          "background sync",
+          "background fetch",
+          "back/forward cache",
+        ],
       };
     }
   }

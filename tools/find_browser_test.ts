@@ -168,7 +168,12 @@ Deno.test("findBrowser() unpacks the headless shell of npm last, and says what i
   assertEquals(await findBrowser("chromium", machine), {
     ...shell,
     args: ["--no-sandbox", "--disable-dev-shm-usage", "--headless=shell"],
-    lacks: ["notifications", "background sync", "background fetch"],
+    lacks: [
+      "notifications",
+      "background sync",
+      "background fetch",
+      "back/forward cache",
+    ],
   });
   assertEquals(machine.done, ["apt-get update", "download chrome"]);
 });

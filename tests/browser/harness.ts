@@ -39,7 +39,7 @@
  * @module
  */
 
-import type { BrowserName } from "../../tools/find_browser.ts";
+import type { BrowserFeature, BrowserName } from "../../tools/find_browser.ts";
 import type { Exports, TestPage } from "./page.ts";
 import { Browsers, runScenario } from "./scenario.ts";
 import type { ServerOptions, TestServer } from "./server.ts";
@@ -56,7 +56,7 @@ export interface BrowserTestOptions extends ServerOptions {
   /** Arguments of Chromium, for which it is started anew. */
   args?: string[];
   /** What a build of an engine may lack, without which the test is skipped. */
-  needs?: ("notifications" | "background sync" | "background fetch")[];
+  needs?: BrowserFeature[];
   /** Milliseconds after which the test has failed. @default {60000} */
   timeout?: number;
 }

@@ -295,9 +295,10 @@ browserTest("freeze() holds the page back until resume()", {}, async (
   );
 });
 
-browserTest("back() says whether the page was cached", fixture, async (
-  { page },
-) => {
+browserTest("back() says whether the page was cached", {
+  ...fixture,
+  needs: ["back/forward cache"],
+}, async ({ page }) => {
   await page.register();
   await page.evaluate(() => {
     Object.assign(globalThis, { mark: 1 });
