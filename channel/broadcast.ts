@@ -160,7 +160,7 @@ export function broadcast<T>(
     ).getReader();
     const done = () => ({ done: true as const, value: undefined });
     return {
-      next: () => reader.read(),
+      next: () => reader.read() as Promise<IteratorResult<T>>,
       return: () => reader.cancel().then(done, done),
     };
   }

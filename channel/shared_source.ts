@@ -198,10 +198,8 @@ export function sharedSource<T>(
       silence = 0;
       channel = new BroadcastChannel(key);
       channel.onmessage = ({ data }) => receive(data);
-      channel.onmessageerror = () =>
-        end({
-          error: failure("a value does not deserialize", "DataCloneError"),
-        });
+      // Chromium has a message `null` instead.
+      channel.onmessageerror = () => receive(null);
       channel.postMessage({ type: "ask" });
       if (produce) compete(produce, awake.signal, steal);
     }
@@ -213,7 +211,11 @@ export function sharedSource<T>(
       channel?.close();
     }
 
-    function receive(message: Message<T>): void {
+    function receive(message: Message<T> | null): void {
+      if (message === null) {
+        const fact = "a value does not deserialize in this context";
+        return end({ error: failure(fact, "DataCloneError") });
+      }
       if (message.type === "ask") {
         if (isProducer) channel.postMessage(latest ?? { type: "alive" });
         return;
@@ -301,7 +303,7 @@ export function sharedSource<T>(
     ).getReader();
     const done = () => ({ done: true as const, value: undefined });
     return {
-      next: () => reader.read(),
+      next: () => reader.read() as Promise<IteratorResult<T>>,
       return: () => reader.cancel().then(done, done),
     };
   }

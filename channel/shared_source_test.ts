@@ -425,6 +425,17 @@ Deno.test("sharedSource() delivers the last value before the error", async () =>
   await assertRejects(() => a.values.next(), TypeError, "No signal");
 });
 
+Deno.test("sharedSource() rejects when a value does not deserialize", async () => {
+  const source = new Source();
+  const a = source.open({ follow: true });
+  const key = `@serviceworker/std/shared-source/${source.name}`;
+  const channel = new BroadcastChannel(key);
+  channel.postMessage(null);
+  const error = await assertRejects(() => a.values.next(), DOMException);
+  assertEquals(error.name, "DataCloneError");
+  channel.close();
+});
+
 Deno.test("sharedSource() rejects where there are no locks", async () => {
   const { locks } = navigator;
   Object.defineProperty(navigator, "locks", {

@@ -216,6 +216,16 @@ browserTest("sharedSource() passes errors on", async (context) => {
   assertEquals((await second.call("state")).produced, 0);
 });
 
+browserTest(
+  "sharedSource() rejects when a value does not deserialize",
+  async (context) => {
+    const { first, second } = await pair(context);
+    await first.call("setMode", "unreadable");
+    assertEquals((await ended(second))?.split(":")[0], "DataCloneError");
+    assertEquals((await first.call("state")).ended, undefined);
+  },
+);
+
 browserTest("sharedSource() leaves no lock behind", async ({ page }) => {
   await page.call("leaveOften", 200);
   assertEquals(await page.call("locks"), [0, 0]);
