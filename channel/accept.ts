@@ -128,7 +128,7 @@ export type AcceptHandlers<P> =
     readonly [
       K in keyof P as P[K] extends (input: never) => unknown ? K : never
     ]: P[K] extends (input: infer I) => infer R
-      ? R extends AsyncIterable<infer T>
+      ? [R] extends [AsyncIterable<infer T>]
         ? (input: I, context: AcceptContext<P>) => AsyncIterable<T>
       : (input: I, context: AcceptContext<P>) => R | Promise<Awaited<R>>
       : never;

@@ -7,6 +7,7 @@ interface Podcast {
   version(): string;
   fail(): void;
   later(): string;
+  maybe(): { id: string } | undefined;
   count(): AsyncIterable<number>;
   notStream(): AsyncIterable<number>;
   playing: { id: string };
@@ -38,6 +39,7 @@ function worker(pages: ReturnType<typeof fakeClient>[] = []) {
       throw new TypeError("No");
     },
     later: () => Promise.resolve("later"),
+    maybe: () => undefined,
     async *count() {
       yield await Promise.resolve(1);
     },
@@ -250,6 +252,8 @@ type Sent = { "@serviceworker/std": { name: string; message: string } };
 export const typed: Partial<AcceptHandlers<Podcast>>[] = [
   { version: () => "1" },
   { version: () => Promise.resolve("1") },
+  { maybe: () => undefined },
+  { maybe: () => Promise.resolve({ id: "7" }) },
   // @ts-expect-error the reply is a string
   { version: () => 1 },
   // @ts-expect-error there is no such member

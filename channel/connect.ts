@@ -138,7 +138,7 @@ export type ChannelCall<P> =
   & {
     [K in keyof P]: unknown extends P[K] ? K
       : P[K] extends (input: never) => infer R
-        ? R extends AsyncIterable<unknown> ? never : K
+        ? [R] extends [AsyncIterable<unknown>] ? never : K
       : never;
   }[keyof P]
   & string;
@@ -811,7 +811,7 @@ export function connect<P = Record<string, unknown>>(
     const links = new Set([...pending.values()].map(({ link }) => link));
     for (const from of links.add(link)) {
       if (!from) continue;
-      if (!(event as PageTransitionEvent).persisted) {
+      if (!(event as Event & { persisted?: boolean }).persisted) {
         from.port.postMessage(["close"]);
       }
       end(from, "the page was cached");

@@ -60,7 +60,7 @@ export interface RequestContainer<P = undefined> {
 export type RequestName<P> =
   & {
     [K in keyof P]: P[K] extends (input: never) => infer R
-      ? R extends AsyncIterable<unknown> ? never : K
+      ? [R] extends [AsyncIterable<unknown>] ? never : K
       : never;
   }[keyof P]
   & string;

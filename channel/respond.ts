@@ -43,7 +43,7 @@ export interface RespondContext<E extends RespondEvent = RespondEvent> {
 export type RespondHandlers<P, E extends RespondEvent = RespondEvent> = {
   readonly [
     K in keyof P as P[K] extends (input: never) => infer R
-      ? R extends AsyncIterable<unknown> ? never : K
+      ? [R] extends [AsyncIterable<unknown>] ? never : K
       : never
   ]: P[K] extends (input: infer I) => infer R
     ? (input: I, context: RespondContext<E>) => R | Promise<Awaited<R>>
