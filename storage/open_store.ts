@@ -220,9 +220,8 @@ interface Transaction {
   readonly error: DOMException | null;
   oncomplete: (() => void) | null;
   onabort: (() => void) | null;
-  onerror: (() => void) | null;
+  onerror: ((event: { target: { error: DOMException } }) => void) | null;
   objectStore(name: string): Records;
-  commit?(): void;
   abort(): void;
 }
 
@@ -373,8 +372,9 @@ export function openStore(name: string, options: OpenStoreOptions = {}): Store {
     if (jobs.length === 0) return;
     let database: Database;
     try {
-      database = await connect();
+      database = await (connection ??= open());
     } catch (error) {
+      connection = undefined;
       for (const job of [...jobs, ...waiting.splice(0)]) job.reject(error);
       return;
     }
@@ -390,62 +390,37 @@ export function openStore(name: string, options: OpenStoreOptions = {}): Store {
       for (const job of jobs) if (!isRepeatable(job)) job.reject(error);
       return await run(jobs.filter(isRepeatable), mode, true);
     }
-    if (jobs.length > 1 && !lost) {
+    if (jobs.length > 1) {
       const half = jobs.length >> 1;
-      await run(jobs.slice(0, half), mode, retried);
-      return await run(jobs.slice(half), mode, retried);
+      await run(jobs.slice(0, half), mode);
+      return await run(jobs.slice(half), mode);
     }
     for (const job of jobs) {
-      if (!isNamed(error, "QuotaExceededError")) job.reject(error);
+      if (!isQuotaError(error)) job.reject(error);
       else if (job.kind === "read") await run(jobs, "peek", retried);
       else job.reject(await quotaError(error, written, platform));
     }
   }
 
-  async function connect(): Promise<Database> {
-    const opening = connection ??= open();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const deadline = new Promise<never>((_, reject) => {
-      const expire = () =>
-        reject(
-          new DOMException(
-            `Cannot open "${name}": another context has blocked it for ${
-              DEADLINE / 1000
-            } seconds`,
-            "TimeoutError",
-          ),
-        );
-      timer = setTimeout(() => timer = setTimeout(expire, GRACE), DEADLINE);
-    });
-    try {
-      return await Promise.race([opening, deadline]);
-    } finally {
-      clearTimeout(timer);
+  async function open(): Promise<Database> {
+    const { indexedDB } = platform;
+    if (!indexedDB) {
+      throw new DOMException(
+        `Cannot open "${name}": 'indexedDB' is ${indexedDB}`,
+        "NotSupportedError",
+      );
     }
+    let database = await opened(indexedDB.open(name), name);
+    if (!database.objectStoreNames.contains(RECORDS)) {
+      database.close();
+      const next = database.version + 1;
+      database = await opened(indexedDB.open(name, next), name);
+    }
+    database.onclose = () => forget(database);
+    database.onversionchange = () => forget(database);
+    return database;
   }
 
-  async function open(): Promise<Database> {
-    try {
-      const { indexedDB } = platform;
-      if (!indexedDB) {
-        throw new DOMException(
-          `Cannot open "${name}": 'indexedDB' is ${indexedDB}`,
-          "NotSupportedError",
-        );
-      }
-      let database = await opened(indexedDB.open(name));
-      if (!database.objectStoreNames.contains(RECORDS)) {
-        database.close();
-        database = await opened(indexedDB.open(name, database.version + 1));
-      }
-      database.onclose = () => forget(database);
-      database.onversionchange = () => forget(database);
-      return database;
-    } catch (error) {
-      connection = undefined;
-      throw error;
-    }
-  }
   function release(): void {
     // Where it is still opening, it is closed as soon as it is open.
     connection?.then(forget, () => {});
@@ -477,10 +452,31 @@ export function openStore(name: string, options: OpenStoreOptions = {}): Store {
   };
 }
 
-function opened(request: OpenRequest): Promise<Database> {
-  request.onupgradeneeded = () =>
-    request.result.createObjectStore(RECORDS, { keyPath: "key" });
-  return answered(request);
+function opened(request: OpenRequest, name: string): Promise<Database> {
+  return new Promise((resolve, reject) => {
+    const expire = () => {
+      request.onsuccess = () => request.result.close();
+      reject(
+        new DOMException(
+          `Cannot open "${name}": another context has blocked it for ${
+            DEADLINE / 1000
+          } seconds`,
+          "TimeoutError",
+        ),
+      );
+    };
+    let timer = setTimeout(() => timer = setTimeout(expire, GRACE), DEADLINE);
+    request.onupgradeneeded = () =>
+      request.result.createObjectStore(RECORDS, { keyPath: "key" });
+    request.onsuccess = () => {
+      clearTimeout(timer);
+      resolve(request.result);
+    };
+    request.onerror = () => {
+      clearTimeout(timer);
+      reject(request.error);
+    };
+  });
 }
 
 function answered<T>(request: Request<T>): Promise<T> {
@@ -507,54 +503,72 @@ async function attempt(
   } catch (error) {
     return { error, lost: true, uncertain: false, written: [] };
   }
-  let broken = false;
-  transaction.onerror = () => broken = true;
-  const ended = new Promise<boolean>((resolve) => {
-    transaction.oncomplete = () => resolve(true);
+  let refusal: DOMException | undefined;
+  let uncertain = false;
+  let undone = false;
+  transaction.onerror = ({ target }) => {
+    if (!undone) refusal ??= target.error;
+  };
+  const ended = new Promise<void>((resolve) => {
+    transaction.oncomplete = () => resolve();
     transaction.onabort = () => {
-      broken = true;
-      resolve(false);
+      if (!undone && !refusal) {
+        // Every request was answered, so it was being committed.
+        uncertain = true;
+        refusal = new DOMException(
+          "Cannot commit the transaction: the connection was lost",
+          "AbortError",
+        );
+      }
+      resolve();
     };
   });
 
   const view = new View(transaction.objectStore(RECORDS), mode, settings);
+  const { written } = view;
   const outcomes: (() => void)[] = [];
-  let committing = false;
-  let failure: { reason: unknown; broken: boolean } | undefined;
-  try {
-    for (const job of jobs) {
-      const { changes } = view;
-      try {
-        const value = await job.work(view);
-        outcomes.push(() => job.resolve(value as never));
-      } catch (error) {
-        // Where nothing has to be undone, the others go on.
-        if (broken || error === OUTDATED || view.changes > changes) throw error;
-        outcomes.push(() => job.reject(error));
-      }
+  async function work(job: Job): Promise<void> {
+    const { changes } = view;
+    try {
+      const value = await job.work(view);
+      outcomes.push(() => job.resolve(value as never));
+    } catch (error) {
+      // Where nothing has to be undone, the others go on.
+      if (refusal || error === OUTDATED || view.changes > changes) throw error;
+      outcomes.push(() => job.reject(error));
     }
-    committing = true;
-    transaction.commit?.();
-  } catch (reason) {
-    failure = { reason, broken };
-    if (!broken) transaction.abort();
   }
-  const complete = await ended;
-  if (complete && !failure) {
-    for (const deliver of outcomes) deliver();
-    return undefined;
+
+  try {
+    if (mode !== "write") await Promise.all(jobs.map(work));
+    else for (const job of jobs) await work(job);
+    // It commits by itself. After `commit()`, Firefox keeps the rest of what fails
+    // in part, and WebKit forgets blobs.
+    if (mode === "write") await ended;
+  } catch (error) {
+    if (!refusal) {
+      undone = true;
+      abort(transaction);
+      await ended;
+      return { error, lost: false, uncertain, written };
+    }
+    await ended;
   }
-  const error = transaction.error ?? failure?.reason ?? new DOMException(
-    "Cannot commit the transaction: the connection was lost",
-    "AbortError",
-  );
-  return {
-    error,
-    lost: failure?.broken !== false &&
-      isNamed(error, "AbortError", "InvalidStateError", "UnknownError"),
-    uncertain: committing,
-    written: view.written,
-  };
+  if (refusal) {
+    // What a request says may be no more than that the transaction failed.
+    const error = transaction.error ?? refusal;
+    const lost = /^(Abort|InvalidState|Unknown)Error$/.test(error.name);
+    return { error, lost, uncertain, written };
+  }
+  for (const deliver of outcomes) deliver();
+}
+
+function abort(transaction: Transaction): void {
+  try {
+    transaction.abort();
+  } catch {
+    // It has ended by itself.
+  }
 }
 
 /** The operations in a transaction. */
@@ -788,8 +802,8 @@ function checkKey(key: unknown): void {
   );
 }
 
-function isNamed(error: unknown, ...names: string[]): boolean {
-  return error instanceof DOMException && names.includes(error.name);
+function isQuotaError(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "QuotaExceededError";
 }
 
 async function quotaError(
@@ -834,12 +848,13 @@ function sizeOf(value: unknown): number {
     const part = left.pop();
     if (typeof part === "string") size += part.length;
     else if (typeof part !== "object" || part === null) size += 8;
+    else if (part instanceof Blob) size += part.size;
+    else if ("byteLength" in part) size += Number(part.byteLength);
     else if (!seen.has(part)) {
       seen.add(part);
-      if (part instanceof Blob) size += part.size;
-      else if ("byteLength" in part) size += Number(part.byteLength);
-      else if (part instanceof Map || part instanceof Set) left.push(...part);
-      else left.push(...Object.entries(part));
+      const items = part instanceof Map || part instanceof Set;
+      left.push(items ? [...part] : Object.keys(part).join(""));
+      if (!items) { for (const inner of Object.values(part)) left.push(inner); }
     }
   }
   return size;

@@ -1,21 +1,425 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
-import { IDBFactory, IDBKeyRange } from "fake-indexeddb";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStrictEquals,
+} from "@std/assert";
+import { FakeTime } from "@std/testing/time";
+import { forceCloseDatabase, IDBFactory, IDBKeyRange } from "fake-indexeddb";
 import { STORE_FACTS } from "../tests/store_conformance.ts";
-import { openStore, type Store } from "./open_store.ts";
+import {
+  openStore,
+  type OpenStoreOptions,
+  type Store,
+  type StoreQuotaError,
+} from "./open_store.ts";
+
+/** The IndexedDB of one test, whose parts can be looked at and broken. */
+class Platform {
+  readonly IDBKeyRange = IDBKeyRange;
+  readonly factory = new IDBFactory();
+  readonly connections: IDBDatabase[] = [];
+  readonly transactions: IDBTransaction[] = [];
+  readonly stores: Store[] = [];
+  /** Is told of each record that is put. */
+  onput = (_transaction: IDBTransaction, _record: { key: unknown }) => {};
+  navigator: object = {};
+  indexedDB = {
+    open: (name: string, version?: number): IDBOpenDBRequest => {
+      const request = this.factory.open(name, version);
+      request.addEventListener("success", () => this.#watch(request.result));
+      return request;
+    },
+  };
+
+  store(options: OpenStoreOptions = {}): Store {
+    const store = openStore("test", { scope: this, ...options });
+    this.stores.push(store);
+    return store;
+  }
+
+  /** A connection of somebody else, which does not yield unless told to. */
+  async connect(
+    version?: number,
+    upgrade: (database: IDBDatabase) => void = () => {},
+  ): Promise<IDBDatabase> {
+    const request = this.factory.open("test", version);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    request.onupgradeneeded = () => upgrade(request.result);
+    request.onsuccess = () => resolve();
+    await promise;
+    return request.result;
+  }
+
+  #watch(database: IDBDatabase): void {
+    this.connections.push(database);
+    const begin = database.transaction;
+    database.transaction = (...args) => {
+      const transaction = begin.apply(database, args);
+      this.transactions.push(transaction);
+      const records = transaction.objectStore("records");
+      const { put } = records;
+      records.put = (record) => {
+        const request = put.call(records, record);
+        request.addEventListener(
+          "success",
+          () => this.onput(transaction, record),
+        );
+        return request;
+      };
+      return transaction;
+    };
+  }
+
+  [Symbol.dispose](): void {
+    for (const store of this.stores) store.close();
+  }
+}
+
+/** Fails a transaction as the platform does. */
+function fail(transaction: IDBTransaction, name: string): void {
+  (transaction as unknown as { _abort(name: string): void })._abort(name);
+}
+
+/** The name of the `DOMException` with which a promise rejects. */
+async function nameOf(promise: Promise<unknown>): Promise<string> {
+  return (await assertRejects(() => promise, DOMException)).name;
+}
 
 for (const [fact, show] of Object.entries(STORE_FACTS)) {
   Deno.test(`openStore() ${fact}`, async () => {
-    const scope = { indexedDB: new IDBFactory(), IDBKeyRange };
-    const stores: Store[] = [];
-    try {
-      await show((options) => {
-        const store = openStore("test", { ...options, scope });
-        stores.push(store);
-        return store;
-      });
-    } finally {
-      for (const store of stores) store.close();
-    }
+    using platform = new Platform();
+    await show((options) => platform.store(options));
   });
 }
+
+Deno.test("openStore() does nothing before the first operation", async () => {
+  using platform = new Platform();
+  const store = platform.store();
+  assertEquals(await platform.factory.databases(), []);
+  store.close();
+  assertEquals(await platform.factory.databases(), []);
+});
+
+Deno.test("openStore() keeps one connection", async () => {
+  using platform = new Platform();
+  const store = platform.store();
+  await Promise.all([store.get("a"), store.set("a", 1), store.list()]);
+  await store.set("b", 2);
+  assertEquals(platform.connections.length, 1);
+});
+
+Deno.test("openStore() is strict unless told otherwise", async () => {
+  using platform = new Platform();
+  await platform.store().set("a", 1);
+  await platform.store({ durability: "relaxed" }).set("a", 1);
+  assertEquals(
+    platform.transactions.map(({ durability }) => durability),
+    ["strict", "relaxed"],
+  );
+});
+
+Deno.test("openStore() writes only where something is written", async () => {
+  using platform = new Platform();
+  const store = platform.store();
+  await Promise.all([store.get("a"), store.list(), store.listAside()]);
+  assert(platform.transactions.every(({ mode }) => mode === "readonly"));
+});
+
+Deno.test("openStore() does in few transactions what it is told at once", async () => {
+  using platform = new Platform();
+  const store = platform.store();
+  const all = Array.from({ length: 1000 }, async (_, i) => {
+    await store.set(`${i}`, i);
+    return await store.get(`${i}`);
+  });
+  assertEquals((await Promise.all(all))[999], 999);
+  assert(platform.transactions.length <= 6);
+});
+
+Deno.test("openStore() does not repeat much for one failure among many", async () => {
+  using platform = new Platform();
+  const store = platform.store();
+  const all = Array.from(
+    { length: 1000 },
+    (_, i) =>
+      i === 700
+        ? store.transact((transaction) => {
+          transaction.set("700", 700);
+          throw new RangeError("Cannot go on: no");
+        })
+        : store.set(`${i}`, i),
+  );
+  const ends = await Promise.allSettled(all);
+  assertEquals(
+    ends.flatMap(({ status }, i) => status === "rejected" ? i : []),
+    [700],
+  );
+  assertEquals((await store.list()).length, 999);
+  assert(platform.transactions.length < 30);
+});
+
+Deno.test("openStore() opens again when the browser closed the connection", async () => {
+  using platform = new Platform();
+  const store = platform.store();
+  await store.set("a", 1);
+  forceCloseDatabase(platform.connections[0] as never);
+  assertEquals(await store.get("a"), 1);
+  assertEquals(platform.connections.length, 2);
+});
+
+Deno.test("openStore() opens again when the connection was closed unheard", async () => {
+  using platform = new Platform();
+  const store = platform.store();
+  await store.set("a", 1);
+  platform.connections[0]!.close();
+  assertEquals(await store.get("a"), 1);
+  assertEquals(platform.connections.length, 2);
+});
+
+Deno.test("openStore() does again what the loss of the connection undid", async () => {
+  using platform = new Platform();
+  const store = platform.store();
+  let runs = 0;
+  platform.onput = (transaction) => {
+    if (runs === 1) fail(transaction, "AbortError");
+  };
+  await store.transact(async (transaction) => {
+    runs++;
+    transaction.set("a", runs);
+    await transaction.get("a");
+    transaction.set("b", runs);
+  });
+  assertEquals(await store.list(), [["a", 2], ["b", 2]]);
+  assertEquals(platform.connections.length, 2);
+});
+
+Deno.test("openStore() does not repeat a transaction that may be stored", async () => {
+  using platform = new Platform();
+  const store = platform.store();
+  platform.onput = (transaction, { key }) => {
+    if (key !== "c") return;
+    // Everything is answered, and it is about to commit.
+    platform.onput = () => {};
+    fail(transaction, "AbortError");
+  };
+  let runs = 0;
+  const before = store.get("a");
+  const work = nameOf(store.transact((transaction) => {
+    runs++;
+    transaction.set("a", runs);
+  }));
+  const others = [store.set("b", 2), store.set("c", 3)];
+  await before;
+  assertEquals(await work, "AbortError");
+  await Promise.all(others);
+  assertEquals(runs, 1);
+  assertEquals(await store.list(), [["b", 2], ["c", 3]]);
+});
+
+Deno.test("openStore() rejects when the connection is lost twice", async () => {
+  using platform = new Platform();
+  const store = platform.store();
+  platform.onput = (transaction) => fail(transaction, "UnknownError");
+  assertEquals(await nameOf(store.set("a", 1)), "UnknownError");
+  assertEquals(platform.connections.length, 2);
+  platform.onput = () => {};
+  await store.set("a", 1);
+  assertEquals(await store.list(), [["a", 1]]);
+});
+
+Deno.test("openStore() yields to who deletes the database", async () => {
+  using platform = new Platform();
+  const store = platform.store();
+  await store.set("a", 1);
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const request = platform.factory.deleteDatabase("test");
+  request.onblocked = () => reject(new Error("Cannot delete: it is blocked"));
+  request.onsuccess = () => resolve();
+  await promise;
+  assertEquals(await store.get("a"), undefined);
+  await store.set("b", 2);
+  assertEquals(await store.list(), [["b", 2]]);
+});
+
+Deno.test("openStore() yields to who upgrades the database, and goes on", async () => {
+  using platform = new Platform();
+  const store = platform.store();
+  await store.set("a", 1);
+  const other = await platform.connect(
+    7,
+    (database) => database.createObjectStore("other"),
+  );
+  assertEquals(await store.get("a"), 1);
+  other.close();
+});
+
+Deno.test("openStore() adds its records to a database without them", async () => {
+  using platform = new Platform();
+  const other = await platform.connect(
+    3,
+    (database) => database.createObjectStore("other"),
+  );
+  other.onversionchange = () => other.close();
+  const store = platform.store();
+  await store.set("a", 1);
+  assertEquals(await store.list(), [["a", 1]]);
+  assertEquals(platform.connections.at(-1)!.version, 4);
+});
+
+Deno.test("openStore() rejects when it is blocked for 10 seconds", async () => {
+  using platform = new Platform();
+  const other = await platform.connect(1);
+  const time = new FakeTime();
+  const blocked = Promise.withResolvers<void>();
+  const { open } = platform.indexedDB;
+  platform.indexedDB.open = (name, version) => {
+    const request = open(name, version);
+    request.addEventListener("blocked", () => blocked.resolve());
+    return request;
+  };
+  const store = platform.store();
+  const all = [store.set("a", 1), store.get("a")];
+  try {
+    await blocked.promise;
+    all.push(store.list());
+    time.tick(11_000);
+  } finally {
+    time.restore();
+  }
+  for (const promise of all) {
+    assertEquals(await nameOf(promise), "TimeoutError");
+  }
+  other.close();
+  await store.set("b", 2);
+  assertEquals(await store.list(), [["b", 2]]);
+  // What had been waiting for so long does not block anybody else now.
+  await platform.connect(9, () => {}).then((database) => database.close());
+});
+
+Deno.test("openStore() passes on why a database cannot be opened", async () => {
+  using platform = new Platform();
+  const error = new DOMException("No", "SecurityError");
+  const { open } = platform.indexedDB;
+  platform.indexedDB.open = () => {
+    throw error;
+  };
+  const store = platform.store();
+  const ends = await Promise.allSettled([store.set("a", 1), store.get("a")]);
+  for (const end of ends) {
+    assertStrictEquals(end.status === "rejected" && end.reason, error);
+  }
+  platform.indexedDB.open = () => open("test", -1);
+  await assertRejects(() => store.set("a", 1), TypeError);
+  platform.indexedDB.open = open;
+  assertEquals(await store.get("a"), undefined);
+});
+
+Deno.test("openStore() rejects with the error of a failed request to open", async () => {
+  using platform = new Platform();
+  (await platform.connect(5)).close();
+  const { open } = platform.indexedDB;
+  platform.indexedDB.open = () => open("test", 2);
+  assertEquals(await nameOf(platform.store().get("a")), "VersionError");
+});
+
+Deno.test("openStore() rejects where there is no IndexedDB", async () => {
+  const store = openStore("test", { scope: {} });
+  assertEquals(await nameOf(store.set("a", 1)), "NotSupportedError");
+  assertEquals(await nameOf(openStore("test").get("a")), "NotSupportedError");
+});
+
+/** Fails what does not fit into so many bytes of text. */
+function limit(platform: Platform, available: number): void {
+  platform.onput = (transaction, record) => {
+    const { length } = JSON.stringify(record);
+    if (length > available) fail(transaction, "QuotaExceededError");
+  };
+}
+
+Deno.test("openStore() says what was needed and what is available", async () => {
+  using platform = new Platform();
+  platform.navigator = {
+    storage: { estimate: () => Promise.resolve({ usage: 600, quota: 1000 }) },
+  };
+  limit(platform, 400);
+  const store = platform.store();
+  const value = {
+    text: "x".repeat(500),
+    bytes: new Uint8Array(300),
+    map: new Map([["file", new Blob(["y".repeat(200)])]]),
+    list: [1, null, true],
+  };
+  const error = await assertRejects(
+    () => store.set("a", value),
+    DOMException,
+  ) as StoreQuotaError;
+  assertEquals(error.name, "QuotaExceededError");
+  assert(error.needed > 1000 && error.needed < 1200);
+  assertEquals(error.available, 400);
+  assertEquals(
+    error.message,
+    `Cannot store "a": about ${error.needed} bytes are needed, 400 are available`,
+  );
+  assert(error.cause instanceof DOMException);
+  assertEquals(await store.list(), []);
+});
+
+Deno.test("openStore() reports a full disk where nothing can be measured", async () => {
+  using platform = new Platform();
+  limit(platform, 400);
+  for (
+    const storage of [undefined, {}, {
+      estimate: () => Promise.reject(new Error("Cannot estimate: no")),
+    }]
+  ) {
+    platform.navigator = { storage };
+    const store = platform.store();
+    const full = store.transact((transaction) => {
+      transaction.set("a", 1);
+      transaction.set("b", "x".repeat(500));
+    });
+    const error = await assertRejects(
+      () => full,
+      DOMException,
+    ) as StoreQuotaError;
+    assertEquals(error.name, "QuotaExceededError");
+    assertEquals(error.available, undefined);
+    assertEquals(await store.list(), []);
+  }
+});
+
+Deno.test("openStore() stores what fits of what it is told at once", async () => {
+  using platform = new Platform();
+  limit(platform, 400);
+  const store = platform.store();
+  const ends = await Promise.allSettled(
+    [100, 500, 200, 600, 300].map((length, i) =>
+      store.set(`${i}`, "x".repeat(length))
+    ),
+  );
+  assertEquals(
+    ends.map(({ status }) => status === "fulfilled"),
+    [true, false, true, false, true],
+  );
+  assertEquals((await store.list()).map(([key]) => key), ["0", "2", "4"]);
+});
+
+Deno.test("openStore() reads what there is no room to migrate", async () => {
+  using platform = new Platform();
+  await platform.store().set("a", "x");
+  await platform.store().set("b", "y");
+  limit(platform, 400);
+  const store = platform.store({
+    version: 2,
+    migrate(value) {
+      if (value === "y") throw new RangeError("Cannot read: y");
+      return String(value).repeat(500);
+    },
+  });
+  assertEquals(await store.get("a"), "x".repeat(500));
+  assertEquals(await store.list(), [["a", "x".repeat(500)]]);
+  assertEquals(await platform.store().list(), [["a", "x"], ["b", "y"]]);
+});
