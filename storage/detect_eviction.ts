@@ -75,6 +75,8 @@ export interface DetectEvictionOptions {
   name?: string | undefined;
 }
 
+/** Names the one entry of the canary's cache. */
+const ENTRY = "https://canary.invalid/";
 /** The longest that browsers keep a cookie: 400 days. */
 const EXPIRES = 400 * 24 * 60 * 60 * 1000;
 
@@ -93,6 +95,7 @@ const EXPIRES = 400 * 24 * 60 * 60 * 1000;
  * `cookieStore` in an older browser, is passed over.
  * @param options Additional options.
  * @returns "kept", "lost" or "new".
+ * @throws {DOMException} If the store cannot be read or written.
  *
  * @example Noticing that downloads are gone
  * ```ts
@@ -174,11 +177,11 @@ function toStorage(
   return {
     async getItem(name) {
       const cache = await witness.open(name);
-      return await (await cache.match(`/${name}`))?.text() ?? null;
+      return await (await cache.match(ENTRY))?.text() ?? null;
     },
     async setItem(name, value) {
       const cache = await witness.open(name);
-      await cache.put(`/${name}`, new Response(value));
+      await cache.put(ENTRY, new Response(value));
     },
   };
 }

@@ -7,5 +7,7 @@
  * @module
  */
 
+export * from "./detect_eviction.ts";
 export * from "./memory_store.ts";
 export * from "./open_store.ts";
+export * from "./persist.ts";

@@ -78,6 +78,12 @@ class Platform {
   }
 }
 
+/** Never called: it compiles as long as the platform's own types fit. */
+function _inWorker(self: ServiceWorkerGlobalScope, bucket: IDBFactory): Store {
+  openStore("test", { scope: self });
+  return openStore("test", { scope: { indexedDB: bucket, IDBKeyRange } });
+}
+
 /** Fails a transaction as the platform does. */
 function fail(transaction: IDBTransaction, name: string): void {
   (transaction as unknown as { _abort(name: string): void })._abort(name);
