@@ -1,6 +1,7 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { FakeTime } from "@std/testing/time";
 import {
   type ClientDataClient,
   type ClientDataEvent,
@@ -154,13 +155,12 @@ Deno.test("setClientData() lets the last of several sets win", async () => {
     return first.promise;
   };
   const sets = [1, 2, 3].map((data) => setClientData(controller, data));
-  const message = Promise.withResolvers<void>();
-  const other = worker.controller({ id: "b" });
-  worker.ids.push("b");
-  setClientData(other, "b").then(message.resolve, message.reject);
+  while (worker.lifetimes.length < 3) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
   first.resolve();
-  await Promise.all([...sets, message.promise]);
-  assertEquals([...worker.store.values.values()], [3, "b"]);
+  await Promise.all(sets);
+  assertEquals([...worker.store.values.values()], [3]);
 });
 
 Deno.test("setClientData() rejects where there are no service workers", async () => {
@@ -234,16 +234,24 @@ Deno.test("setClientData() waits past replies that are not its own", async () =>
   port2.close();
 });
 
-Deno.test("setClientData() has a default deadline", async () => {
-  const { setTimeout } = globalThis;
-  const timers: [() => void, number | undefined][] = [];
-  globalThis.setTimeout =
-    ((task: () => void, ms?: number) => timers.push([task, ms])) as never;
-  const set = setClientData({ postMessage() {} }, 1);
-  globalThis.setTimeout = setTimeout;
-  assertEquals(timers.map(([, ms]) => ms), [30_000]);
-  timers[0]?.[0]();
-  assertEquals(await rejectsWith(set), "TimeoutError");
+Deno.test("setClientData() has a default deadline, which a signal replaces", async () => {
+  using time = new FakeTime();
+  const silent = { postMessage() {} };
+  const ends: string[] = [];
+  const controller = new AbortController();
+  const { signal } = controller;
+  const kept = setClientData(silent, 1, { signal });
+  kept.catch(() => ends.push("aborted"));
+  const set = setClientData(silent, 1);
+  set.catch(({ name }) => ends.push(name));
+  time.tick(29_999);
+  await time.runMicrotasks();
+  assertEquals(ends, []);
+  time.tick(1);
+  await time.runMicrotasks();
+  assertEquals(ends, ["TimeoutError"]);
+  controller.abort();
+  await assertRejects(() => kept, DOMException);
 });
 
 Deno.test("setClientData() rejects with the reason of an already aborted signal", async () => {

@@ -261,16 +261,20 @@ Deno.test("sharedSource() replaces a producer that no longer answers", async () 
     DOMException,
   );
   const a = source.open();
-  time.tick(5_999);
-  await tick();
+  const follower = source.open({ follow: true });
+  for (const ms of [2_000, 2_000, 1_999]) {
+    time.tick(ms);
+    await tick();
+  }
   assertEquals(source.starts.length, 0);
   time.tick(1);
   const { value } = await source.started(1);
   value(1);
-  assertEquals(await a.next(), 1);
+  assertEquals([await a.next(), await follower.next()], [1, 1]);
   assertEquals((await lost).name, "AbortError");
   hung.resolve();
   await a.close();
+  await follower.close();
 });
 
 Deno.test("sharedSource() leaves a producer alone that still answers", async () => {
@@ -334,6 +338,49 @@ Deno.test("sharedSource() starts anew for who follows after the end", async () =
   (await source.started(2)).value(2);
   assertEquals(await b.next(), 2);
   await b.close();
+});
+
+Deno.test("sharedSource() gives nothing of what has ended", async () => {
+  const source = new Source();
+  const [a, b] = [source.open(), source.open()];
+  const { value, end } = await source.started(1);
+  value("old");
+  end();
+  await b.next();
+  assertEquals((await b.values.next()).done, true);
+  const c = source.open();
+  const next = c.next();
+  (await source.started(2)).value("new");
+  assertEquals(await next, "new");
+  await a.close();
+  await c.close();
+});
+
+Deno.test("sharedSource() drops what a producer yields after its turn", async () => {
+  const source = new Source();
+  const gates: { yields(): void; wait: Promise<void> }[] = [];
+  const page = new EventTarget();
+  // Deaf to its signal.
+  async function* produce() {
+    const n = gates.length;
+    const { promise: wait, resolve: yields } = Promise.withResolvers<void>();
+    gates.push({ yields, wait });
+    await wait;
+    yield n;
+    await new Promise(() => {});
+  }
+  const values = sharedSource(source.name, produce, { page });
+  const iterator = values[Symbol.asyncIterator]();
+  while (gates.length < 1) await tick();
+  page.dispatchEvent(new Event("freeze"));
+  page.dispatchEvent(new Event("resume"));
+  while (gates.length < 2) await tick();
+  const next = iterator.next();
+  gates[0]?.yields();
+  await tick();
+  gates[1]?.yields();
+  assertEquals((await next).value, 1);
+  await iterator.return?.();
 });
 
 Deno.test("sharedSource() passes the error of the source on to all", async () => {
