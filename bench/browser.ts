@@ -76,7 +76,7 @@ export async function openChromium(
 /** Deletes a profile. */
 function remove(profile: string): void {
   const clock = new Int32Array(new SharedArrayBuffer(4));
-  for (let attempt = 0; attempt < 20; attempt++) {
+  for (let attempt = 0; attempt < 100; attempt++) {
     try {
       Deno.removeSync(profile, { recursive: true });
       profiles.delete(profile);
