@@ -14,11 +14,15 @@
  * - Safari deletes all that scripts have stored, cookies included, after seven
  *   days of use without a visit. Cookies set by the server stay: make a witness
  *   of one, with a `getItem()` and a `setItem()` of your own.
- * - `caches` go with the store in all of these cases, but not where the database
- *   alone was deleted, or was damaged and began anew. In a worker without a
- *   `cookieStore` that works (WebKit's keeps nothing) it is all there is: ask in
- *   a page as well.
+ * - `caches` go with the store in both cases, but not where the database alone
+ *   was deleted, or was damaged and began anew.
+ * - In workers there is no `localStorage`, and the `cookieStore` of Firefox and
+ *   WebKitGTK keeps nothing there, so that `caches` is all there is: detect it in
+ *   pages as well.
  * - When a user clears the site's data everything goes, and it is a first visit.
+ *
+ * A host's cookies are the same on all of its ports: of two apps on `localhost`,
+ * each needs a `name`.
  *
  * @module
  */
@@ -103,8 +107,8 @@ const EXPIRES = 400 * 24 * 60 * 60 * 1000;
  * import { memoryStore } from "@serviceworker/std/storage/memory-store";
  * import { assertEquals } from "@std/assert";
  *
- * // In a page: [globalThis.cookieStore, localStorage]
- * // In a worker: [self.cookieStore, caches]
+ * // In a page: [localStorage, globalThis.cookieStore]
+ * // In a worker: [caches, self.cookieStore]
  * const items = new Map<string, string>();
  * const witness = {
  *   getItem: (name: string) => items.get(name) ?? null,

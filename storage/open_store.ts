@@ -396,7 +396,7 @@ export function openStore(name: string, options: OpenStoreOptions = {}): Store {
       return await run(jobs.slice(half), mode);
     }
     for (const job of jobs) {
-      if (!isQuotaError(error)) job.reject(error);
+      if (!isNamed(error, "QuotaExceededError")) job.reject(error);
       else if (job.kind === "read") await run(jobs, "peek", retried);
       else job.reject(await quotaError(error, written, platform));
     }
@@ -503,19 +503,20 @@ async function attempt(
   } catch (error) {
     return { error, lost: true, uncertain: false, written: [] };
   }
-  let refusal: DOMException | undefined;
-  let uncertain = false;
+  const view = new View(transaction.objectStore(RECORDS), mode, settings);
+  const { written } = view;
   let undone = false;
+  let uncertain = false;
   transaction.onerror = ({ target }) => {
-    if (!undone) refusal ??= target.error;
+    if (!undone) view.refusal ??= target.error;
   };
   const ended = new Promise<void>((resolve) => {
     transaction.oncomplete = () => resolve();
     transaction.onabort = () => {
-      if (!undone && !refusal) {
+      if (!undone && !view.refusal) {
         // Every request was answered, so it was being committed.
         uncertain = true;
-        refusal = new DOMException(
+        view.refusal = new DOMException(
           "Cannot commit the transaction: the connection was lost",
           "AbortError",
         );
@@ -524,8 +525,6 @@ async function attempt(
     };
   });
 
-  const view = new View(transaction.objectStore(RECORDS), mode, settings);
-  const { written } = view;
   const outcomes: (() => void)[] = [];
   async function work(job: Job): Promise<void> {
     const { changes } = view;
@@ -534,11 +533,13 @@ async function attempt(
       outcomes.push(() => job.resolve(value as never));
     } catch (error) {
       // Where nothing has to be undone, the others go on.
-      if (refusal || error === OUTDATED || view.changes > changes) throw error;
+      const harmless = !view.refusal && view.changes === changes;
+      if (!harmless || error === OUTDATED) throw error;
       outcomes.push(() => job.reject(error));
     }
   }
 
+  let failure: { error: unknown } | undefined;
   try {
     if (mode !== "write") await Promise.all(jobs.map(work));
     else for (const job of jobs) await work(job);
@@ -546,20 +547,18 @@ async function attempt(
     // in part, and WebKit forgets blobs.
     if (mode === "write") await ended;
   } catch (error) {
-    if (!refusal) {
-      undone = true;
-      abort(transaction);
-      await ended;
-      return { error, lost: false, uncertain, written };
-    }
+    failure = { error };
+    undone = true;
+    abort(transaction);
     await ended;
   }
-  if (refusal) {
+  if (view.refusal) {
     // What a request says may be no more than that the transaction failed.
-    const error = transaction.error ?? refusal;
+    const error = transaction.error ?? view.refusal;
     const lost = /^(Abort|InvalidState|Unknown)Error$/.test(error.name);
     return { error, lost, uncertain, written };
   }
+  if (failure) return { ...failure, lost: false, uncertain, written };
   for (const deliver of outcomes) deliver();
 }
 
@@ -577,6 +576,8 @@ class View {
   changes = 0;
   /** What was written. */
   readonly written: StoredRecord[] = [];
+  /** What the platform said when it failed. */
+  refusal: DOMException | undefined;
   /** The last read; when it is answered, all are. */
   reading: Promise<unknown> = Promise.resolve();
   readonly #records: Records;
@@ -605,7 +606,13 @@ class View {
   set(key: string, value: unknown): void {
     checkKey(key);
     const record = { key, version: this.#settings.version, value };
-    this.#records.put(record);
+    try {
+      this.#records.put(record);
+    } catch (error) {
+      // Firefox accepts nothing in the moment after the quota was exceeded.
+      if (isNamed(error, "InvalidStateError")) this.refusal ??= error;
+      throw error;
+    }
     this.written.push(record);
     this.changes++;
   }
@@ -802,8 +809,8 @@ function checkKey(key: unknown): void {
   );
 }
 
-function isQuotaError(error: unknown): boolean {
-  return error instanceof DOMException && error.name === "QuotaExceededError";
+function isNamed(error: unknown, name: string): error is DOMException {
+  return error instanceof DOMException && error.name === name;
 }
 
 async function quotaError(

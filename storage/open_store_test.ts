@@ -225,6 +225,47 @@ Deno.test("openStore() does not repeat a transaction that may be stored", async 
   assertEquals(await store.list(), [["b", 2], ["c", 3]]);
 });
 
+Deno.test("openStore() opens again when the database takes nothing for a moment", async () => {
+  using platform = new Platform();
+  const store = platform.store();
+  await store.get("a");
+  const first = platform.connections[0]!;
+  const begin = first.transaction;
+  first.transaction = (...args) => {
+    const transaction = begin.apply(first, args);
+    let puts = 0;
+    const records = transaction.objectStore("records");
+    const { put } = records;
+    records.put = (record) => {
+      if (puts++ === 0) return put.call(records, record);
+      throw new DOMException("Not now", "InvalidStateError");
+    };
+    return transaction;
+  };
+  await store.transact((transaction) => {
+    transaction.set("a", 1);
+    transaction.set("b", 2);
+  });
+  assertEquals(platform.connections.length, 2);
+  assertEquals(await store.list(), [["a", 1], ["b", 2]]);
+});
+
+Deno.test("openStore() takes an error of the work for no loss", async () => {
+  using platform = new Platform();
+  const store = platform.store();
+  const reason = new DOMException("Cannot go on: no", "AbortError");
+  let runs = 0;
+  const thrown = await assertRejects(() =>
+    store.transact((transaction) => {
+      runs++;
+      transaction.set("a", 1);
+      throw reason;
+    })
+  );
+  assertStrictEquals(thrown, reason);
+  assertEquals([runs, platform.connections.length], [1, 1]);
+});
+
 Deno.test("openStore() rejects when the connection is lost twice", async () => {
   using platform = new Platform();
   const store = platform.store();
