@@ -1,0 +1,1737 @@
+// Copyright 2026 the @serviceworker/std authors. MIT license.
+
+/**
+ * A durable queue of requests, or messages, that are sent as soon as they can
+ * be, whatever happens to network, tabs and worker in between. Pages and workers
+ * make an outbox over the same store; any of them adds, any of them sends.
+ *
+ * What it promises. An entry whose `add()` has resolved is sent at least once,
+ * and is forgotten only after the server accepted it. One context sends at a
+ * time (a Web Lock), and each entry that is on its way is leased, so that
+ * where locks are missing nobody else takes it. Every attempt carries the same
+ * idempotency key, by which a server can tell a repetition: the entry was on its
+ * way when its worker was stopped. Entries of the same `key` are sent in the
+ * order in which they were added, one after the other. What the server refuses
+ * or what is too old becomes a dead letter, with the reason, and is never
+ * dropped in silence.
+ *
+ * How it works. Everything is in the store, nothing in memory has to survive:
+ *
+ * ```text
+ * outbox/<name>/ready/<id>       an entry that may be sent
+ * outbox/<name>/lane/<key>/<id>  one that waits for another with its key;
+ *                                0 for the one that it waits for
+ * outbox/<name>/wait/<id>        one that failed and is tried again, and
+ * outbox/<name>/due/<time>/<id>  when
+ * outbox/<name>/dead/<id>        a dead letter
+ * outbox/<name>/body/<id>        a body too large to be in its entry
+ * outbox/<name>/state            the last number given, leases, latest ends
+ * ```
+ *
+ * so that what is due is found by a range of keys and one entry among 100,000
+ * costs what one among ten does. A `BroadcastChannel` tells of each change; who
+ * misses that finds it in the store.
+ *
+ * Where a worker's fetch handler puts requests into the outbox, let it leave
+ * alone those that have the idempotency key already: the outbox sends them.
+ *
+ * @module
+ */
+
+/** The part of a store's transaction that {@linkcode createOutbox} uses. */
+export interface OutboxTransaction {
+  /** Resolves with the value of a key, `undefined` if there is none. */
+  get(key: string): Promise<unknown>;
+  /** Resolves with keys and values, in the order of their keys. */
+  list(options: {
+    prefix: string;
+    start?: string;
+    limit?: number;
+    reverse?: boolean;
+  }): Promise<[key: string, value: unknown][]>;
+  /** Stores a value. */
+  set(key: string, value: unknown): void;
+  /** Deletes a key, whether or not it is there. */
+  delete(key: string): void;
+}
+
+/** The part of a store that {@linkcode createOutbox} uses. */
+export interface OutboxStore {
+  /** Resolves with the value of a key, `undefined` if there is none. */
+  get(key: string): Promise<unknown>;
+  /** Runs `work` in a transaction over all keys. */
+  transact<T>(
+    work: (transaction: OutboxTransaction) => Promise<T>,
+  ): Promise<T>;
+}
+
+/** The part of `navigator.locks` that {@linkcode createOutbox} uses. */
+export interface OutboxLocks {
+  /** Holds a lock until the promise of `callback` settles. */
+  request<T>(
+    name: string,
+    options: { signal: AbortSignal } | { steal: true },
+    callback: () => Promise<T>,
+  ): Promise<T>;
+}
+
+/** What `send` is given beside the request or message. */
+export interface OutboxContext {
+  /** The entry that is sent. */
+  readonly entry: OutboxEntry;
+  /** The same at every attempt to send this entry, and at no other's. */
+  readonly idempotencyKey: string;
+  /**
+   * Aborts when the attempt is to end: the entry is cancelled, or it took longer
+   * than a minute and a second for each 16 KiB of body.
+   */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Options for {@linkcode createOutbox}.
+ *
+ * @typeParam T What the outbox sends.
+ */
+export interface OutboxOptions<T> {
+  /**
+   * The outbox's name within its store.
+   *
+   * @default {"default"}
+   */
+  name?: string | undefined;
+  /**
+   * Sends a request or message: the place to set headers that may have expired
+   * meanwhile. If it rejects, or resolves with a `Response` of status 408, 425,
+   * 429 or 500 and more, the entry is tried again; with another of 400 and more,
+   * it is a dead letter; anything else means that it was sent. Without this
+   * function, requests are sent by `fetch()`.
+   */
+  send?: ((item: T, context: OutboxContext) => unknown) | undefined;
+  /**
+   * How many entries are on their way at once.
+   *
+   * @default {6}
+   */
+  concurrency?: number | undefined;
+  /**
+   * The header that carries the idempotency key, unless a request has it
+   * already; `false` for none.
+   *
+   * @default {"Idempotency-Key"}
+   */
+  idempotencyHeader?: string | false | undefined;
+  /**
+   * Whether the `Authorization` header of a request is stored. If not, `send`
+   * has to set it.
+   *
+   * @default {false}
+   */
+  storeAuthorization?: boolean | undefined;
+  /**
+   * Whether an opaque response, which hides its status, means that the request
+   * was sent. If not, it makes a dead letter, and requests whose mode is
+   * "no-cors" are not accepted.
+   *
+   * @default {false}
+   */
+  acceptOpaque?: boolean | undefined;
+  /**
+   * How many milliseconds to wait after an entry has failed so many times. A
+   * response's `Retry-After` makes it longer, up to a day.
+   *
+   * @default {a second, doubled each time up to an hour, less up to a half of it at random}
+   */
+  backoff?: ((attempts: number) => number) | undefined;
+  /**
+   * Has one context send at a time. Where it is `null`, leases alone keep others
+   * from sending the same.
+   *
+   * @default {navigator.locks}
+   */
+  locks?: OutboxLocks | null | undefined;
+}
+
+/** Options for {@linkcode Outbox.add} and {@linkcode Outbox.addAll}. */
+export interface OutboxAddOptions {
+  /**
+   * Entries of the same key are sent in order, each after the one before it was
+   * sent or has become a dead letter. Without it, in any order.
+   */
+  key?: string | undefined;
+  /**
+   * Whether it replaces the last entry of its key, and takes its place, if that
+   * was added with `collapse` as well and is not on its way.
+   *
+   * @default {false}
+   */
+  collapse?: boolean | undefined;
+  /** Whose it is, for {@linkcode Outbox.clear}. */
+  owner?: string | undefined;
+  /** Anything to be shown with it: it is part of its {@linkcode OutboxEntry}. */
+  data?: unknown;
+  /**
+   * After how many milliseconds it is no longer sent, but a dead letter.
+   *
+   * @default {Infinity}
+   */
+  maxAge?: number | undefined;
+  /**
+   * Ends the wait for a request's body; the promise then rejects with the
+   * signal's reason, and nothing is saved. It replaces the default deadline of
+   * 30 seconds, after which the promise rejects with a "TimeoutError".
+   */
+  signal?: AbortSignal | undefined;
+}
+
+/** Why an entry is a dead letter, or why its last attempt failed. */
+export interface OutboxFailure {
+  /**
+   * "unreachable": there was no response; "status": there was one that means
+   * failure; "opaque": its status is hidden; "expired": it was too old to be
+   * sent; "unreadable": another version of the code stored it.
+   */
+  readonly reason:
+    | "unreachable"
+    | "status"
+    | "opaque"
+    | "expired"
+    | "unreadable";
+  /** The same in words. */
+  readonly message: string;
+  /** The status of the response. */
+  readonly status?: number | undefined;
+  /** The beginning, up to 16 KiB, of the body of the response, as text. */
+  readonly body?: string | undefined;
+}
+
+/** The state of an entry. */
+export interface OutboxEntry {
+  /** Its identifier. The order of identifiers is that of `add()`. */
+  readonly id: string;
+  /**
+   * "queued": it waits; "sending": it is on its way; "failed": it is a dead
+   * letter. These are listed. The others are ends, after which it is forgotten:
+   * "sent"; "cancelled"; "replaced", by one with `collapse`; "gone", if the end
+   * is not known any more.
+   */
+  readonly status:
+    | "queued"
+    | "sending"
+    | "failed"
+    | "sent"
+    | "cancelled"
+    | "replaced"
+    | "gone";
+  /** When it was added, as of `Date.now()`. */
+  readonly added: number;
+  /** How many attempts to send it failed. */
+  readonly attempts: number;
+  /** When it is tried again, if an attempt failed. */
+  readonly due?: number | undefined;
+  /** Why it is a dead letter, or why the last attempt failed. */
+  readonly failure?: OutboxFailure | undefined;
+  /** The method of the request. */
+  readonly method?: string | undefined;
+  /** The URL of the request. */
+  readonly url?: string | undefined;
+  /** The option of the same name. */
+  readonly key?: string | undefined;
+  /** The option of the same name. */
+  readonly owner?: string | undefined;
+  /** The option of the same name. */
+  readonly data?: unknown;
+}
+
+/** Options for {@linkcode Outbox.flush}. */
+export interface OutboxFlushOptions {
+  /**
+   * Ends it: what is on its way is aborted, and sent again by the next call. The
+   * promise rejects with the signal's reason. Without one it goes on until
+   * nothing can be sent; each attempt has its deadline.
+   */
+  signal?: AbortSignal | undefined;
+}
+
+/** What {@linkcode Outbox.flush} did. */
+export interface OutboxFlushed {
+  /** How many entries were sent. */
+  readonly sent: number;
+  /** How many have become dead letters. */
+  readonly failed: number;
+  /** When to call it again, as of `Date.now()`; `undefined` if nothing is left. */
+  readonly next: number | undefined;
+}
+
+/** Options for {@linkcode Outbox.watch}. */
+export interface OutboxWatchOptions {
+  /** Ends it; its iterator rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * A durable queue, made by {@linkcode createOutbox}.
+ *
+ * @typeParam T What the outbox sends.
+ */
+export interface Outbox<T> {
+  /**
+   * Adds a request or message, and resolves with its identifier once it is
+   * saved. It is sent by the next `flush()`, or the one under way.
+   *
+   * Rejects with a "NotSavedError", with the store's error as `cause`, if the
+   * store failed; a `TypeError` if the request's body was used, or is a stream,
+   * which could not be sent twice; "TimeoutError" if the body does not end;
+   * "DataCloneError" if a message or `data` cannot be cloned.
+   */
+  add(item: T, options?: OutboxAddOptions): Promise<string>;
+  /** Adds several, or none if one of them cannot be added. */
+  addAll(items: Iterable<T>, options?: OutboxAddOptions): Promise<string[]>;
+  /**
+   * Sends what can be sent, and resolves when nothing more can be. If another
+   * context is at it, it waits for that and then sends what is left.
+   *
+   * Entries that failed wait for their time, unless the server could not be
+   * reached at all by the last call: what failed for that reason is then tried
+   * at once. Three of those in a row end the call.
+   */
+  flush(options?: OutboxFlushOptions): Promise<OutboxFlushed>;
+  /**
+   * Removes an entry or dead letter. Resolves with whether it was there and not
+   * on its way; if it was, it is aborted, but may have arrived.
+   */
+  cancel(id: string): Promise<boolean>;
+  /**
+   * Has a dead letter sent after all, or an entry that failed without further
+   * wait. Resolves with whether it was there. It keeps its idempotency key.
+   */
+  retry(id: string): Promise<boolean>;
+  /**
+   * Removes all entries and dead letters of an owner, as at a logout, and
+   * resolves with how many they were. What is on its way is aborted, but may
+   * have arrived.
+   */
+  clear(owner: string): Promise<number>;
+  /** Resolves with the entries and dead letters, in the order of `add()`. */
+  list(): Promise<OutboxEntry[]>;
+  /**
+   * Gives each entry and dead letter as it is now, and from then on each whose
+   * state has changed, wherever that was. A reader who is busy finds each state
+   * of an entry once.
+   */
+  watch(options?: OutboxWatchOptions): AsyncIterable<OutboxEntry>;
+}
+
+/** An entry as it is stored. */
+interface Entry {
+  readonly format: 1;
+  readonly id: string;
+  readonly added: number;
+  readonly attempts: number;
+  readonly request?: StoredRequest | undefined;
+  readonly message?: unknown;
+  readonly collapse?: boolean | undefined;
+  readonly owner?: string | undefined;
+  readonly data?: unknown;
+  readonly maxAge?: number | undefined;
+  /** Only while it waits. */
+  readonly due?: number | undefined;
+  readonly failure?: OutboxFailure | undefined;
+  /** What cannot be read, in a dead letter made for it. */
+  readonly original?: unknown;
+}
+
+interface StoredRequest {
+  readonly url: string;
+  readonly method: string;
+  readonly headers: readonly [name: string, value: string][];
+  /** What else differs from the default. */
+  readonly init: Record<string, string>;
+  readonly size: number;
+  /** Unless it is empty, or too large to be here. */
+  readonly body?: ArrayBuffer | undefined;
+}
+
+type Place = (typeof PLACES)[number];
+
+/** What is known of an entry before it has its place. */
+interface Draft extends Omit<Entry, "format" | "id" | "attempts"> {
+  /** A body too large to be in the entry. */
+  readonly body?: ArrayBuffer | undefined;
+}
+
+/** What all changes share. */
+interface State {
+  /** The last number given to an entry. */
+  readonly last: number;
+  /** How many changes there were. */
+  readonly changed: number;
+  /** How many flushes in a row had no response at all. */
+  readonly down: number;
+  readonly leases: Record<string, Lease>;
+  /** How the last entries ended, for who has missed it. */
+  readonly ends: readonly (readonly [
+    id: string,
+    status: OutboxEntry["status"],
+  ])[];
+}
+
+/** An entry is on its way, in the hands of one sender. */
+interface Lease {
+  readonly sender: string;
+  readonly from: number;
+  readonly until: number;
+  /** Whether it is to be forgotten, however the attempt ends. */
+  readonly cancelled?: boolean;
+}
+
+/** What is told on the channel. */
+interface Told {
+  /** How many changes there were. */
+  readonly changed: number;
+  /** The last of them, unless they are too many. */
+  readonly changes: OutboxEntry[] | undefined;
+  readonly aborted: string[];
+}
+
+/** A transaction, in which jobs run one after the other. */
+interface View {
+  readonly transaction: OutboxTransaction;
+  state: State;
+  readonly changes: OutboxEntry[];
+  /** Entries on their way that are to be aborted. */
+  readonly aborted: string[];
+  /** The last entry of a key, where it was asked for. */
+  readonly tails: Map<string, string | undefined>;
+  /** What has become ready, as the entry before it is gone. */
+  readonly promoted: Entry[];
+}
+
+interface Job {
+  run(view: View): Promise<unknown>;
+  resolve(value: unknown): void;
+  reject(reason: unknown): void;
+}
+
+/** Where an entry is. */
+interface Found {
+  readonly place: Place;
+  readonly entry: Entry;
+}
+
+/** An entry that a flush may send. */
+interface Leased extends Found {
+  readonly until: number;
+}
+
+/** How an attempt ended; "left": it was aborted, or there was none. */
+interface Ending {
+  readonly end: "sent" | "failed" | "again" | "left";
+  readonly failure?: OutboxFailure;
+  /** How many milliseconds the server asks to wait. */
+  readonly retryAfter?: number;
+}
+
+type Outcome = Leased & Ending;
+
+/** What is in the store. */
+interface Snapshot {
+  readonly state: State;
+  readonly entries: Map<string, OutboxEntry>;
+}
+
+/** A flush under way. */
+interface Flush {
+  readonly sender: string;
+  /** Whether nobody else can be sending. */
+  readonly alone: boolean;
+  /** Up to where it has looked for what is ready. */
+  ready: string;
+  /** Nothing is due before this time. */
+  due: number;
+  /** Up to where it has looked for what is not due and tried all the same. */
+  sweep: string | undefined;
+  /** Whether it has found nothing since it last looked from the beginning. */
+  searched: boolean;
+  /** How many attempts in a row had no response. */
+  unreachable: number;
+  /** Whether an attempt had one. */
+  reached: boolean;
+  /** Whether the last flush had none, and this one has had none yet. */
+  probing: boolean;
+  /** Whether it begins no more attempts. */
+  stopped: boolean;
+}
+
+/** What a transaction of a flush did. */
+interface Step {
+  readonly leased: Leased[];
+  sent: number;
+  failed: number;
+  /** Whether there may be more to be leased. */
+  more: boolean;
+}
+
+const KEY = "@serviceworker/std";
+const FORMAT = 1;
+const PLACES = ["ready", "wait", "lane", "dead"] as const;
+/** What the defaults of a `Request` are. */
+const DEFAULTS: Record<string, string> = {
+  mode: "cors",
+  credentials: "same-origin",
+  cache: "default",
+  redirect: "follow",
+  referrer: "about:client",
+  referrerPolicy: "",
+  integrity: "",
+};
+const EXPIRED: OutboxFailure = {
+  reason: "expired",
+  message: "it was older than its maxAge",
+};
+const OPAQUE: OutboxFailure = {
+  reason: "opaque",
+  message: "the response is opaque",
+};
+const UNREADABLE: OutboxFailure = {
+  reason: "unreadable",
+  message: "another version of the code stored it",
+};
+const NUMBER_DIGITS = 12;
+const UUID_LENGTH = 36;
+const TIME_DIGITS = 15;
+/** In milliseconds. */
+const SECOND = 1_000;
+const HOUR = 3_600_000;
+const DAY = 86_400_000;
+const READING = 30_000;
+const SENDING = 60_000;
+/** How much longer than its attempt a lease lasts. */
+const MARGIN = 30_000;
+/** How often to look whether another context still sends. */
+const STALLED = 15_000;
+const LOOK = 2_000;
+/** In bytes. */
+const INLINE = 65_536;
+const DRAINED = 65_536;
+const KEPT = 16_384;
+const BYTES_A_SECOND = 16_384;
+/** How many attempts in a row without a response end a flush. */
+const UNREACHABLE = 3;
+/** How many entries are leased ahead, for each that is sent at once. */
+const AHEAD = 4;
+/** What begins a path in a lane, before the identifier: its key, in JSON. */
+const KEY_REGEXP = /^"(?:[^"\\]|\\.)*"\//;
+const TRANSIENT_REGEXP = /^(?:408|425|429|5\d\d)$/;
+/** For how long ends are collected, to be stored together. */
+const COLLECT = 20;
+const PAGE = 200;
+const ENDS = 64;
+/** How many changes are told at once; of more, everybody looks for themselves. */
+const TOLD = 100;
+const LISTED: readonly string[] = ["queued", "sending", "failed"];
+/** What Firefox makes of a stream that is given as a body. */
+const STREAM_TEXT = "[object ReadableStream]";
+
+/**
+ * Makes an outbox over a store. Nothing is read or sent before one of its
+ * methods is called: flush it when there is a reason to, as `backgroundSync`
+ * does.
+ *
+ * @typeParam T What the outbox sends: requests, or messages for `send`.
+ * @param store The durable store, which it may share with others.
+ * @param options Additional options.
+ * @returns The outbox.
+ *
+ * @example A comment that is not lost
+ * ```ts
+ * import { createOutbox } from "@serviceworker/std/sync/outbox";
+ * import { memoryStore } from "@serviceworker/std/storage/memory-store";
+ * import { assertEquals } from "@std/assert";
+ *
+ * let online = false;
+ * const outbox = createOutbox(memoryStore(), {
+ *   send(request) {
+ *     request.headers.set("Authorization", "Bearer fresh");
+ *     if (!online) throw new TypeError("Failed to fetch"); // Stands for fetch().
+ *     return new Response(null, { status: 201 });
+ *   },
+ * });
+ *
+ * await outbox.add(
+ *   new Request("https://example.com/comments", { method: "POST", body: "Hi" }),
+ *   { data: { text: "Hi" } },
+ * );
+ * await outbox.flush();
+ * assertEquals((await outbox.list())[0]?.failure?.reason, "unreachable");
+ *
+ * online = true;
+ * assertEquals(await outbox.flush(), { sent: 1, failed: 0, next: undefined });
+ * ```
+ */
+export function createOutbox<T = Request>(
+  store: OutboxStore,
+  options: OutboxOptions<T> = {},
+): Outbox<T> {
+  const {
+    name = "default",
+    send,
+    concurrency = 6,
+    idempotencyHeader = "Idempotency-Key",
+    storeAuthorization = false,
+    acceptOpaque = false,
+    backoff = defaultBackoff,
+    locks = platformLocks(),
+  } = options;
+  const root = `outbox/${encodeURIComponent(name)}/`;
+  const ready = `${root}ready/`;
+  const wait = `${root}wait/`;
+  const due = `${root}due/`;
+  const channelName = `${KEY} ${root}`;
+  const jobs: Job[] = [];
+  let committing = false;
+
+  // Where things are.
+
+  function lane(key: string): string {
+    return `${root}lane/${JSON.stringify(key)}/`;
+  }
+
+  function pathOf(place: Place | "body", id: string): string {
+    const key = place === "lane" ? keyOf(id) : undefined;
+    return key === undefined ? `${root}${place}/${id}` : lane(key) + id;
+  }
+
+  function dueOf({ id, due: time = 0 }: Entry): string {
+    return `${due}${padded(time, TIME_DIGITS)}/${id}`;
+  }
+
+  async function find(view: View, id: string): Promise<Found | undefined> {
+    for (const place of PLACES) {
+      const value = await view.transaction.get(pathOf(place, id));
+      if (value) return { place, entry: toEntry(id, value) };
+    }
+  }
+
+  // Transactions.
+
+  /** Runs `work` in a transaction, along with what else is asked for now. */
+  function commit<R>(work: (view: View) => Promise<R>): Promise<R> {
+    return new Promise((resolve, reject) => {
+      jobs.push({
+        run: work,
+        resolve: (value) => resolve(value as R),
+        reject,
+      });
+      if (!committing) void commitAll();
+    });
+  }
+
+  async function commitAll(): Promise<void> {
+    committing = true;
+    // Whatever is asked for in this turn comes along.
+    await undefined;
+    while (jobs.length > 0) await commitJobs(jobs.splice(0));
+    committing = false;
+  }
+
+  async function commitJobs(jobs: Job[]): Promise<void> {
+    let done: { view: View; results: unknown[] };
+    try {
+      done = await store.transact(async (transaction) => {
+        const before = toState(await transaction.get(`${root}state`));
+        const view: View = {
+          transaction,
+          state: before,
+          changes: [],
+          aborted: [],
+          tails: new Map(),
+          promoted: [],
+        };
+        const results: unknown[] = [];
+        for (const job of jobs) results.push(await job.run(view));
+        const changed = before.changed + view.changes.length;
+        if (view.state !== before || changed > before.changed) {
+          view.state = { ...view.state, changed };
+          transaction.set(`${root}state`, view.state);
+        }
+        return { view, results };
+      });
+    } catch (error) {
+      if (jobs.length === 1) return jobs[0]?.reject(error);
+      // One that cannot be saved keeps no other from being saved.
+      for (const job of jobs) await commitJobs([job]);
+      return;
+    }
+    tell(done.view);
+    jobs.forEach(({ resolve }, index) => resolve(done.results[index]));
+  }
+
+  function tell({ state: { changed }, changes, aborted }: View): void {
+    if (changes.length + aborted.length === 0) return;
+    const told: Told = {
+      changed,
+      changes: changes.length > TOLD ? undefined : changes,
+      aborted,
+    };
+    const channel = new BroadcastChannel(channelName);
+    channel.postMessage(told);
+    channel.close();
+  }
+
+  // Changes, in a transaction.
+
+  function put(view: View, place: Place, entry: Entry): void {
+    view.transaction.set(pathOf(place, entry.id), entry);
+    if (place === "wait") view.transaction.set(dueOf(entry), 0);
+  }
+
+  function pull(view: View, { place, entry }: Found): void {
+    view.transaction.delete(pathOf(place, entry.id));
+    if (place === "wait") view.transaction.delete(dueOf(entry));
+  }
+
+  /** The path of the last entry of a key, without dead letters. */
+  async function tailOf(
+    { tails, transaction }: View,
+    key: string,
+  ): Promise<string | undefined> {
+    if (!tails.has(key)) {
+      const query = { prefix: lane(key), reverse: true, limit: 1 };
+      tails.set(key, (await transaction.list(query))[0]?.[0]);
+    }
+    return tails.get(key);
+  }
+
+  /** Puts an entry among those of its key. */
+  async function enqueue(view: View, entry: Entry): Promise<void> {
+    const key = keyOf(entry.id);
+    if (key === undefined) return put(view, "ready", entry);
+    const tail = await tailOf(view, key);
+    const path = pathOf("lane", entry.id);
+    put(view, tail === undefined ? "ready" : "lane", entry);
+    if (tail === undefined) view.transaction.set(path, 0);
+    // A dead letter that is sent after all may be older than the last.
+    if (tail === undefined || tail < path) view.tails.set(key, path);
+  }
+
+  /** Lets the next entry of a key go, as the one before is gone or dead. */
+  async function release(view: View, id: string): Promise<void> {
+    const key = keyOf(id);
+    if (key === undefined) return;
+    const { transaction } = view;
+    const [prefix, start] = [lane(key), pathOf("lane", id)];
+    transaction.delete(start);
+    view.tails.delete(key);
+    // To pass all that was deleted before may take a database long.
+    const next = await transaction.list({ prefix, start, limit: 1 });
+    const [first] = next.length > 0
+      ? next
+      : await transaction.list({ prefix, limit: 1 });
+    if (!first) return;
+    const entry = toEntry(first[0].slice(prefix.length), first[1]);
+    transaction.set(first[0], 0);
+    put(view, "ready", entry);
+    view.promoted.push(entry);
+  }
+
+  function setLease(view: View, id: string, lease?: Lease): void {
+    const { [id]: _, ...leases } = view.state.leases;
+    if (lease) leases[id] = lease;
+    view.state = { ...view.state, leases };
+  }
+
+  /** Forgets an entry or dead letter for good. */
+  async function finish(
+    view: View,
+    found: Found,
+    status: "sent" | "cancelled",
+  ): Promise<void> {
+    pull(view, found);
+    discard(view, found.entry, status);
+    if (found.place === "lane") view.tails.clear();
+    else if (found.place !== "dead") await release(view, found.entry.id);
+  }
+
+  function discard(
+    view: View,
+    entry: Entry,
+    status: "sent" | "cancelled" | "replaced",
+  ): void {
+    const { id, request } = entry;
+    if (request && request.size > INLINE) {
+      view.transaction.delete(pathOf("body", id));
+    }
+    setLease(view, id);
+    const ends = [...view.state.ends, [id, status] as const].slice(-ENDS);
+    view.state = { ...view.state, ends };
+    view.changes.push(toPublic(entry, status));
+  }
+
+  /** Makes an entry a dead letter. */
+  async function bury(
+    view: View,
+    found: Found,
+    failure: OutboxFailure,
+  ): Promise<void> {
+    const entry = { ...found.entry, due: undefined, failure };
+    pull(view, found);
+    put(view, "dead", entry);
+    view.changes.push(toPublic(entry, "failed"));
+    await release(view, entry.id);
+  }
+
+  /** Removes an entry, or has the one who sends it do so. */
+  async function remove(view: View, found: Found): Promise<boolean> {
+    const { id } = found.entry;
+    const lease = view.state.leases[id];
+    if (lease && isHeld(lease)) {
+      setLease(view, id, { ...lease, cancelled: true });
+      view.aborted.push(id);
+      return false;
+    }
+    await finish(view, found, "cancelled");
+    return true;
+  }
+
+  async function insert(
+    view: View,
+    { body, ...draft }: Draft,
+    key: string | undefined,
+  ): Promise<string> {
+    const replaced = draft.collapse ? await replaceable(view, key) : undefined;
+    let number = replaced?.entry.id.slice(0, NUMBER_DIGITS);
+    if (number === undefined) {
+      const last = view.state.last + 1;
+      view.state = { ...view.state, last };
+      number = padded(last, NUMBER_DIGITS);
+    }
+    const suffix = key === undefined ? "" : `.${key}`;
+    const id = `${number}.${crypto.randomUUID()}${suffix}`;
+    const entry: Entry = { ...draft, format: FORMAT, id, attempts: 0 };
+    if (body) view.transaction.set(pathOf("body", id), body);
+    if (replaced) replace(view, replaced, entry);
+    else await enqueue(view, entry);
+    view.changes.push(toPublic(entry, "queued"));
+    return id;
+  }
+
+  /** The last entry of a key, if another one may take its place. */
+  async function replaceable(
+    view: View,
+    key: string | undefined,
+  ): Promise<Found | undefined> {
+    const tail = key === undefined ? undefined : await tailOf(view, key);
+    if (key === undefined || tail === undefined) return;
+    const found = await find(view, tail.slice(lane(key).length));
+    const isOnItsWay = found && view.state.leases[found.entry.id];
+    return found?.entry.collapse && !isOnItsWay ? found : undefined;
+  }
+
+  function replace(view: View, found: Found, entry: Entry): void {
+    const { place, entry: { id, attempts, due, failure } } = found;
+    pull(view, found);
+    put(view, place, { ...entry, attempts, due, failure });
+    if (place !== "lane") {
+      view.transaction.delete(pathOf("lane", id));
+      view.transaction.set(pathOf("lane", entry.id), 0);
+    }
+    view.tails.clear();
+    discard(view, found.entry, "replaced");
+  }
+
+  // Adding.
+
+  async function addAll(
+    items: Iterable<T>,
+    options: OutboxAddOptions = {},
+  ): Promise<string[]> {
+    const { key, collapse, owner, data, maxAge = Infinity, signal } = options;
+    signal?.throwIfAborted();
+    if (!(maxAge >= 0)) {
+      throw new RangeError(
+        `Cannot add the entry: 'maxAge' must not be negative, current value is ${maxAge}`,
+      );
+    }
+    const common = {
+      added: Date.now(),
+      collapse,
+      owner,
+      data,
+      maxAge: maxAge < Infinity ? maxAge : undefined,
+    };
+    const reading = Array.from(items, async (item) => ({
+      ...common,
+      ...await toDraft(item),
+    }));
+    const drafts = await beforeDeadline(Promise.all(reading), signal);
+    try {
+      return await commit(async (view) => {
+        const ids: string[] = [];
+        for (const draft of drafts) ids.push(await insert(view, draft, key));
+        return ids;
+      });
+    } catch (cause) {
+      if ((cause as Error | undefined)?.name === "DataCloneError") throw cause;
+      const error = new DOMException(
+        `Cannot add the entry: not saved, ${cause}`,
+        "NotSavedError",
+      );
+      throw Object.defineProperty(error, "cause", { value: cause });
+    }
+  }
+
+  async function toDraft(
+    item: T,
+  ): Promise<Pick<Draft, "request" | "message" | "body">> {
+    if (item instanceof Request) return await readRequest(item);
+    if (send) return { message: item };
+    throw new TypeError(
+      `Cannot add the message: there is no 'send', and it is no Request but ${item}`,
+    );
+  }
+
+  async function readRequest(
+    request: Request,
+  ): Promise<Pick<Draft, "request" | "body">> {
+    const { url, method } = request;
+    if (request.bodyUsed) {
+      throw new TypeError(
+        `Cannot add the request to ${url}: its body was used`,
+      );
+    }
+    if (request.mode === "no-cors" && !acceptOpaque) {
+      throw new TypeError(
+        `Cannot add the request to ${url}: its mode is "no-cors", which hides whether it was sent`,
+      );
+    }
+    const body = /^(GET|HEAD)$/.test(method)
+      ? undefined
+      : await readBody(request);
+    const headers = [...request.headers].filter(([name]) =>
+      storeAuthorization || name !== "authorization"
+    );
+    const size = body?.byteLength ?? 0;
+    return {
+      request: {
+        url,
+        method,
+        headers,
+        init: initOf(request),
+        size,
+        body: size > 0 && size <= INLINE ? body : undefined,
+      },
+      body: size > INLINE ? body : undefined,
+    };
+  }
+
+  // Sending.
+
+  async function flush(
+    options: OutboxFlushOptions = {},
+  ): Promise<OutboxFlushed> {
+    const { signal } = options;
+    signal?.throwIfAborted();
+    if (!locks) return await run(signal, false);
+    const stalled = new AbortController();
+    let waiting = true;
+    let changed = -1;
+    // Who has the lock may be suspended, as a tab in the background of a phone.
+    const timer = setInterval(async () => {
+      const state = toState(await store.get(`${root}state`).catch(() => {}));
+      const isSending = Object.values(state.leases).some(isHeld);
+      if (waiting && state.changed === changed && !isSending) stalled.abort();
+      changed = state.changed;
+    }, STALLED);
+    const begin = () => {
+      waiting = false;
+      clearInterval(timer);
+    };
+    try {
+      const patience = { signal: anySignal(signal, stalled.signal) };
+      return await hold(locks, patience, signal, begin);
+    } catch (error) {
+      if (!waiting || !stalled.signal.aborted) throw error;
+      return await hold(locks, { steal: true }, signal, begin);
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
+  async function hold(
+    locks: OutboxLocks,
+    how: { signal: AbortSignal } | { steal: true },
+    signal: AbortSignal | undefined,
+    begin: () => void,
+  ): Promise<OutboxFlushed> {
+    const robbed = new AbortController();
+    try {
+      return await locks.request(channelName, how, () => {
+        begin();
+        return run(anySignal(signal, robbed.signal), true);
+      });
+    } catch (error) {
+      robbed.abort(error);
+      throw error;
+    }
+  }
+
+  async function run(
+    signal: AbortSignal | undefined,
+    alone: boolean,
+  ): Promise<OutboxFlushed> {
+    const flush: Flush = {
+      sender: crypto.randomUUID(),
+      alone,
+      ready,
+      due: -Infinity,
+      sweep: "",
+      searched: true,
+      unreachable: 0,
+      reached: false,
+      probing: false,
+      stopped: false,
+    };
+    const result = { sent: 0, failed: 0 };
+    const active = new Map<string, AbortController>();
+    let leased: Leased[] = [];
+    const outcomes: Outcome[] = [];
+    let added = false;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let wake = () => {};
+
+    /** Begins as many attempts as there may be at once. */
+    function begin(): void {
+      const most = flush.probing ? 1 : concurrency;
+      while (flush.stopped || active.size < most) {
+        const next = leased.shift();
+        if (!next) return;
+        const isLate = Date.now() + patienceFor(next.entry) > next.until;
+        if (flush.stopped || isLate) outcomes.push({ ...next, end: "left" });
+        else void follow(next);
+      }
+    }
+
+    async function follow(next: Leased): Promise<void> {
+      const controller = new AbortController();
+      active.set(next.entry.id, controller);
+      const outcome = await attempt(next, controller);
+      active.delete(next.entry.id);
+      outcomes.push(outcome);
+      if (outcome.failure?.reason === "unreachable") {
+        flush.stopped ||= ++flush.unreachable >= UNREACHABLE;
+      } else if (outcome.end !== "left") {
+        flush.unreachable = 0;
+        flush.reached = true;
+        flush.probing = false;
+      }
+      begin();
+      if (isTime()) wake();
+      else timer ??= setTimeout(() => wake(), COLLECT);
+    }
+
+    /** Whether to store outcomes now, or to collect more of them. */
+    function isTime(): boolean {
+      const isIdle = leased.length === 0 && active.size < concurrency;
+      return added || active.size === 0 ||
+        outcomes.length >= (isIdle ? 1 : 2 * concurrency);
+    }
+
+    /** Resolves when there are outcomes to be stored, or entries were added. */
+    async function rest(): Promise<void> {
+      if (!isTime()) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+          if (outcomes.length > 0) timer ??= setTimeout(resolve, COLLECT);
+        });
+      }
+      clearTimeout(timer);
+      timer = undefined;
+      added = false;
+    }
+
+    function stop(): void {
+      flush.stopped = true;
+      for (const controller of active.values()) controller.abort();
+      begin();
+      wake();
+    }
+
+    const channel = new BroadcastChannel(channelName);
+    channel.onmessage = ({ data }: MessageEvent<Told>) => {
+      for (const id of data.aborted) active.get(id)?.abort();
+      const isAborted = ({ entry }: Leased) => data.aborted.includes(entry.id);
+      for (const next of leased.filter(isAborted)) {
+        outcomes.push({ ...next, end: "left" });
+      }
+      leased = leased.filter((next) => !isAborted(next));
+      // What is added now does not wait until a long upload has ended.
+      added ||= data.changes === undefined ||
+        data.changes.some(({ status, attempts }) =>
+          status === "queued" && attempts === 0
+        );
+      if (isTime()) wake();
+    };
+    signal?.addEventListener("abort", stop);
+    if (signal?.aborted) stop();
+    try {
+      while (true) {
+        const settled = outcomes.splice(0);
+        const room = flush.stopped
+          ? 0
+          : AHEAD * concurrency - leased.length - active.size;
+        const step = await commit((view) =>
+          advance(view, flush, settled, room)
+        );
+        result.sent += step.sent;
+        result.failed += step.failed;
+        leased.push(...step.leased);
+        begin();
+        if (active.size + outcomes.length > 0) await rest();
+        else if (!step.more) break;
+      }
+      signal?.throwIfAborted();
+      const next = await commit((view) => conclude(view, flush));
+      return { ...result, next };
+    } finally {
+      stop();
+      signal?.removeEventListener("abort", stop);
+      clearTimeout(timer);
+      channel.close();
+    }
+  }
+
+  /** Stores how attempts ended, and leases what may be sent next. */
+  async function advance(
+    view: View,
+    flush: Flush,
+    outcomes: readonly Outcome[],
+    room: number,
+  ): Promise<Step> {
+    const { transaction } = view;
+    const step: Step = { leased: [], sent: 0, failed: 0, more: false };
+    for (const outcome of outcomes) await settle(view, flush, step, outcome);
+    await dropLeases(view, flush);
+    if (room <= 0) return step;
+    if (flush.sweep === "") {
+      flush.probing = view.state.down > 0;
+      flush.sweep = flush.probing || await isAhead(view) ? wait : undefined;
+    }
+
+    let left = flush.probing ? 1 : room;
+    const limit = room + Object.keys(view.state.leases).length;
+    const offer = async (place: Place, id: string, value: unknown) => {
+      if (view.state.leases[id]) return;
+      left--;
+      await lease(view, flush, step, { place, entry: toEntry(id, value) });
+    };
+    for (const entry of view.promoted.splice(0)) {
+      await offer("ready", entry.id, entry);
+    }
+    for (let page = limit; left > 0 && page === limit;) {
+      const query = { prefix: ready, start: flush.ready, limit };
+      const found = await transaction.list(query);
+      page = found.length;
+      for (const [path, value] of found) {
+        if (left <= 0) break;
+        flush.ready = `${path}\0`;
+        await offer("ready", path.slice(ready.length), value);
+      }
+    }
+    if (left > 0 && flush.due <= Date.now()) {
+      const found = await transaction.list({ prefix: due, limit });
+      flush.due = found.length < limit ? Infinity : -Infinity;
+      for (const [path] of found) {
+        const time = timeOf(path);
+        if (left <= 0 || time > Date.now()) {
+          flush.due = time;
+          break;
+        }
+        const id = path.slice(due.length + TIME_DIGITS + 1);
+        const value = await transaction.get(pathOf("wait", id));
+        if (value) await offer("wait", id, value);
+        else transaction.delete(path);
+      }
+    }
+    while (left > 0 && flush.sweep !== undefined) {
+      const query = { prefix: wait, start: flush.sweep, limit: PAGE };
+      const found = await transaction.list(query);
+      for (const [path, value] of found) {
+        if (left <= 0) break;
+        flush.sweep = `${path}\0`;
+        const id = path.slice(wait.length);
+        const { failure, due = 0 } = toEntry(id, value);
+        const isEarly = view.state.down > 0 &&
+          failure?.reason === "unreachable";
+        if (isEarly || due > Date.now() + DAY) await offer("wait", id, value);
+      }
+      if (left > 0 && found.length < PAGE) flush.sweep = undefined;
+    }
+
+    const isFound = step.leased.length + step.failed > 0;
+    step.more = isFound || !flush.searched;
+    // What others made ready may be before what was found.
+    if (!isFound && !flush.searched) {
+      flush.ready = ready;
+      flush.due = -Infinity;
+    }
+    flush.searched = !isFound;
+    return step;
+  }
+
+  /** Whether the clock was put back: something is due later than it can be. */
+  async function isAhead({ transaction }: View): Promise<boolean> {
+    const start = due + padded(Date.now() + DAY + 1, TIME_DIGITS);
+    const found = await transaction.list({ prefix: due, start, limit: 1 });
+    return found.length > 0;
+  }
+
+  function timeOf(path: string): number {
+    return Number(path.slice(due.length, due.length + TIME_DIGITS));
+  }
+
+  /** Leases an entry, unless it has to be a dead letter. */
+  async function lease(
+    view: View,
+    { sender }: Flush,
+    step: Step,
+    found: Found,
+  ): Promise<void> {
+    const { entry } = found;
+    const { id, added, maxAge = Infinity, original } = entry;
+    const from = Date.now();
+    const isExpired = from - added >= maxAge;
+    if (isExpired || original !== undefined) {
+      step.failed++;
+      return await bury(view, found, isExpired ? EXPIRED : UNREADABLE);
+    }
+    const until = from + patienceFor(entry) + MARGIN;
+    setLease(view, id, { sender, from, until });
+    view.changes.push(toPublic(entry, "sending"));
+    step.leased.push({ ...found, until });
+  }
+
+  async function settle(
+    view: View,
+    flush: Flush,
+    step: Step,
+    outcome: Outcome,
+  ): Promise<void> {
+    const { entry: { id }, end, failure, retryAfter = 0 } = outcome;
+    const lease = view.state.leases[id];
+    const isOurs = lease?.sender === flush.sender;
+    if (isOurs) setLease(view, id);
+    if (end === "sent") {
+      // Even if another flush has taken it over meanwhile.
+      const found = isOurs ? outcome : await find(view, id);
+      if (!found) return;
+      step.sent++;
+      return await finish(view, found, "sent");
+    }
+    if (!isOurs) return;
+    if (lease.cancelled) return await finish(view, outcome, "cancelled");
+    if (end === "failed" && failure) {
+      step.failed++;
+      return await bury(view, outcome, failure);
+    }
+    let { entry } = outcome;
+    if (end === "again") {
+      const { added, maxAge = Infinity } = entry;
+      const attempts = entry.attempts + 1;
+      const delay = Math.max(SECOND, retryAfter, backoff(attempts));
+      const time = Date.now() + Math.min(DAY, delay);
+      const due = Math.ceil(Math.min(time, added + maxAge));
+      pull(view, outcome);
+      entry = { ...entry, attempts, due, failure };
+      put(view, "wait", entry);
+      flush.due = Math.min(flush.due, due);
+    }
+    view.changes.push(toPublic(entry, "queued"));
+  }
+
+  /** Ends the leases of those that were stopped. */
+  async function dropLeases(view: View, flush: Flush): Promise<void> {
+    for (const [id, lease] of Object.entries(view.state.leases)) {
+      if (lease.sender === flush.sender) continue;
+      if (!flush.alone && isHeld(lease)) continue;
+      setLease(view, id);
+      const found = await find(view, id);
+      if (!found) continue;
+      if (lease.cancelled) await finish(view, found, "cancelled");
+      else view.changes.push(toPublic(found.entry, "queued"));
+    }
+  }
+
+  /** Resolves with when to flush again. */
+  async function conclude(
+    view: View,
+    flush: Flush,
+  ): Promise<number | undefined> {
+    const { transaction, state: { down, leases } } = view;
+    const now = Date.now();
+    const isDown = flush.unreachable > 0 && !flush.reached;
+    const times = isDown ? down + 1 : flush.reached ? 0 : down;
+    if (times !== down) view.state = { ...view.state, down: times };
+    if (flush.unreachable >= UNREACHABLE) {
+      return now + Math.min(DAY, Math.max(SECOND, backoff(times || 1)));
+    }
+    // Others may hold leases, where there are no locks.
+    const next = Object.values(leases).map(({ until }) => until);
+    const limit = next.length + 1;
+    const added = await transaction.list({ prefix: ready, limit });
+    if (added.some(([path]) => !leases[path.slice(ready.length)])) return now;
+    const [first] = await transaction.list({ prefix: due, limit: 1 });
+    if (first) next.push(timeOf(first[0]));
+    if (next.length > 0) return Math.min(now + DAY, ...next);
+  }
+
+  /** Sends an entry; resolves with how that ended. */
+  async function attempt(
+    leased: Leased,
+    controller: AbortController,
+  ): Promise<Outcome> {
+    const { signal } = controller;
+    const patience = patienceFor(leased.entry);
+    const late = new DOMException(
+      `Cannot send the entry: there is no end after ${
+        patience / SECOND
+      } seconds`,
+      "TimeoutError",
+    );
+    const timer = setTimeout(() => controller.abort(late), patience);
+    const aborted = new Promise<never>((_, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason));
+    });
+    try {
+      const ending = sendEntry(leased.entry, signal);
+      return { ...leased, ...await Promise.race([ending, aborted]) };
+    } catch (error) {
+      if (signal.aborted && signal.reason !== late) {
+        return { ...leased, end: "left" };
+      }
+      const message = `there was no response: ${error}`;
+      const failure: OutboxFailure = { reason: "unreachable", message };
+      return { ...leased, end: "again", failure };
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async function sendEntry(entry: Entry, signal: AbortSignal): Promise<Ending> {
+    const { id, request, message } = entry;
+    const start = NUMBER_DIGITS + 1;
+    const idempotencyKey = id.slice(start, start + UUID_LENGTH);
+    const shown = toPublic(entry, "sending");
+    const context = { entry: shown, idempotencyKey, signal };
+    if (!request) return await judge(await send?.(message as T, context));
+    const body = request.size > INLINE
+      ? await store.get(pathOf("body", id))
+      : request.body;
+    if (request.size > 0 && !body) {
+      return { end: "failed", failure: UNREADABLE };
+    }
+    const item = new Request(request.url, {
+      ...request.init,
+      method: request.method,
+      headers: [...request.headers],
+      body: (body ?? null) as ArrayBuffer | null,
+    });
+    if (idempotencyHeader && !item.headers.has(idempotencyHeader)) {
+      item.headers.set(idempotencyHeader, idempotencyKey);
+    }
+    if (send) return await judge(await send(item as T, context));
+    return await judge(await fetch(item, { signal }));
+  }
+
+  async function judge(answer: unknown): Promise<Ending> {
+    if (!(answer instanceof Response)) return { end: "sent" };
+    const { status, type, headers } = answer;
+    if (type === "error") {
+      throw new TypeError("Cannot send the entry: there was a network error");
+    }
+    if (type === "opaque" || type === "opaqueredirect") {
+      return acceptOpaque
+        ? { end: "sent" }
+        : { end: "failed", failure: OPAQUE };
+    }
+    // A body that nobody reads is kept, with its connection, by the browser.
+    if (status < 400) {
+      await readSome(answer, DRAINED);
+      return { end: "sent" };
+    }
+    const body = await readSome(answer, KEPT);
+    const message = `the server answered ${status}`;
+    const failure: OutboxFailure = { reason: "status", message, status, body };
+    return TRANSIENT_REGEXP.test(`${status}`)
+      ? { end: "again", failure, retryAfter: retryAfterOf(headers) }
+      : { end: "failed", failure };
+  }
+
+  // Looking.
+
+  /** A page of what is at a place, and where the next page begins. */
+  async function pageOf(
+    { transaction }: View,
+    place: Place,
+    start = `${root}${place}/`,
+  ): Promise<{ page: Found[]; next: string | undefined }> {
+    const prefix = `${root}${place}/`;
+    const list = await transaction.list({ prefix, start, limit: PAGE });
+    const page: Found[] = [];
+    for (const [path, value] of list) {
+      const id = path.slice(prefix.length).replace(KEY_REGEXP, "");
+      if (value) page.push({ place, entry: toEntry(id, value) });
+    }
+    const last = list[PAGE - 1];
+    return { page, next: last && `${last[0]}\0` };
+  }
+
+  async function snapshot(view: View): Promise<Snapshot> {
+    const entries = new Map<string, OutboxEntry>();
+    for (const place of PLACES) {
+      for (let start: string | undefined = `${root}${place}/`; start;) {
+        const { page, next } = await pageOf(view, place, start);
+        for (const { entry } of page) {
+          const lease = view.state.leases[entry.id];
+          const status = place === "dead"
+            ? "failed"
+            : lease && isHeld(lease)
+            ? "sending"
+            : "queued";
+          entries.set(entry.id, toPublic(entry, status));
+        }
+        start = next;
+      }
+    }
+    return { state: view.state, entries };
+  }
+
+  async function clear(owner: string): Promise<number> {
+    let count = 0;
+    // What the removal of one makes ready is of others.
+    for (const place of ["lane", "ready", "wait", "dead"] as const) {
+      for (let start: string | undefined = `${root}${place}/`; start;) {
+        const from: string = start;
+        const { page, next } = await commit(async (view) => {
+          const { page, next } = await pageOf(view, place, from);
+          const own = page.filter(({ entry }) => entry.owner === owner);
+          for (const found of own) await remove(view, found);
+          return { page: own, next };
+        });
+        count += page.length;
+        start = next;
+      }
+    }
+    return count;
+  }
+
+  function watch(options: OutboxWatchOptions = {}): AsyncIterable<OutboxEntry> {
+    return { [Symbol.asyncIterator]: () => follow(options.signal) };
+  }
+
+  function follow(signal?: AbortSignal): AsyncIterator<OutboxEntry> {
+    const over = new AbortController();
+    const known = new Map<string, OutboxEntry>();
+    const news = new Map<string, OutboxEntry>();
+    let seen = -1;
+    let stale = true;
+    let wake = () => {};
+
+    function learn(entry: OutboxEntry): void {
+      const { id, status } = entry;
+      if (LISTED.includes(status)) known.set(id, entry);
+      else known.delete(id);
+      // Each status of an entry once, so that a slow reader is no leak.
+      const change = `${status} ${id}`;
+      news.delete(change);
+      news.set(change, entry);
+    }
+
+    /** Finds in the store what was not told. */
+    async function look(): Promise<void> {
+      const { state, entries } = await commit(snapshot);
+      const ends = new Map(state.ends);
+      for (const [id, entry] of known) {
+        const status = ends.get(id) ?? "gone";
+        if (!entries.has(id)) learn({ ...entry, status });
+      }
+      for (const entry of entries.values()) {
+        const { status, attempts } = known.get(entry.id) ?? {};
+        if (entry.status !== status || entry.attempts !== attempts) {
+          learn(entry);
+        }
+      }
+      seen = state.changed;
+    }
+
+    function hear({ data: { changed, changes } }: MessageEvent<Told>): void {
+      if (changed <= seen) return;
+      if (changes && changed - changes.length === seen) {
+        changes.forEach(learn);
+        seen = changed;
+      } else stale = true;
+      wake();
+    }
+
+    function start(
+      controller: ReadableStreamDefaultController<OutboxEntry>,
+    ): void {
+      if (signal?.aborted) return controller.error(signal.reason);
+      const channel = new BroadcastChannel(channelName);
+      channel.onmessage = hear;
+      const timer = setInterval(async () => {
+        const state = toState(await store.get(`${root}state`).catch(() => {}));
+        if (state.changed === seen) return;
+        stale = true;
+        wake();
+      }, LOOK);
+      over.signal.addEventListener("abort", () => {
+        clearInterval(timer);
+        channel.close();
+        wake();
+      });
+      signal?.addEventListener("abort", () => {
+        over.abort();
+        controller.error(signal.reason);
+      }, { signal: over.signal });
+    }
+
+    async function pull(
+      controller: ReadableStreamDefaultController<OutboxEntry>,
+    ): Promise<void> {
+      try {
+        while (news.size === 0 && !over.signal.aborted) {
+          if (stale) {
+            stale = false;
+            await look();
+          } else await new Promise<void>((resolve) => wake = resolve);
+        }
+      } catch (error) {
+        over.abort();
+        throw error;
+      }
+      if (over.signal.aborted) return;
+      for (const [change, entry] of news) {
+        news.delete(change);
+        return controller.enqueue(entry);
+      }
+    }
+
+    // A stream settles what is pending when its reader leaves.
+    const reader = new ReadableStream<OutboxEntry>(
+      { start, pull, cancel: () => over.abort() },
+      { highWaterMark: 0 },
+    ).getReader();
+    const done = () => ({ done: true as const, value: undefined });
+    return {
+      next: () => reader.read(),
+      return: () => reader.cancel().then(done, done),
+    };
+  }
+
+  return {
+    async add(item, options) {
+      const [id = ""] = await addAll([item], options);
+      return id;
+    },
+    addAll,
+    flush,
+    cancel: (id) =>
+      commit(async (view) => {
+        const found = await find(view, id);
+        return found ? await remove(view, found) : false;
+      }),
+    retry: (id) =>
+      commit(async (view) => {
+        const found = await find(view, id);
+        if (!found || view.state.leases[id]) return false;
+        const { place } = found;
+        if (place !== "dead" && place !== "wait") return false;
+        const { added } = found.entry;
+        const entry: Entry = {
+          ...found.entry,
+          added: place === "dead" ? Date.now() : added,
+          attempts: 0,
+          due: undefined,
+          failure: undefined,
+        };
+        pull(view, found);
+        if (place === "dead") await enqueue(view, entry);
+        else put(view, "ready", entry);
+        view.changes.push(toPublic(entry, "queued"));
+        return true;
+      }),
+    clear,
+    async list() {
+      const { entries } = await commit(snapshot);
+      return [...entries.values()].sort((a, b) => a.id < b.id ? -1 : 1);
+    },
+    watch,
+  };
+}
+
+/** The key of an entry, which is a part of its identifier. */
+function keyOf(id: string): string | undefined {
+  const start = NUMBER_DIGITS + UUID_LENGTH + 2;
+  return id.length < start ? undefined : id.slice(start);
+}
+
+function padded(number: number, digits: number): string {
+  return String(number).padStart(digits, "0");
+}
+
+/** What was stored as an entry, or a stand-in for what cannot be read. */
+function toEntry(id: string, value: unknown): Entry {
+  const entry = value as Partial<Entry> | null;
+  if (entry?.format === FORMAT && entry.id === id) {
+    const { original } = entry;
+    if (original === undefined) return entry as Entry;
+    const inner = toEntry(id, original);
+    return inner.original === undefined ? inner : entry as Entry;
+  }
+  return { format: FORMAT, id, added: 0, attempts: 0, original: value };
+}
+
+function toState(value: unknown): State {
+  const none = { last: 0, changed: 0, down: 0, leases: {}, ends: [] };
+  return { ...none, ...value as Partial<State> };
+}
+
+function toPublic(entry: Entry, status: OutboxEntry["status"]): OutboxEntry {
+  const { id, added, attempts, due, failure, request, owner, data } = entry;
+  const { method, url } = request ?? {};
+  const key = keyOf(id);
+  return {
+    id,
+    status,
+    added,
+    attempts,
+    due,
+    failure,
+    method,
+    url,
+    key,
+    owner,
+    data,
+  };
+}
+
+/** Whether a lease is in force; not if the clock was put back. */
+function isHeld({ from, until }: Lease): boolean {
+  const now = Date.now();
+  return from <= now && now < until;
+}
+
+/** How long an attempt may take. */
+function patienceFor({ request }: Entry): number {
+  return SENDING + (request?.size ?? 0) / BYTES_A_SECOND * SECOND;
+}
+
+function defaultBackoff(attempts: number): number {
+  const delay = Math.min(HOUR, SECOND * 2 ** (attempts - 1));
+  return delay * (1 - Math.random() / 2);
+}
+
+function retryAfterOf(headers: Headers): number {
+  const value = headers.get("retry-after") ?? "";
+  if (/^\d+$/.test(value)) return Number(value) * SECOND;
+  // The server's clock, not ours, which may be wrong.
+  const now = Date.parse(headers.get("date") ?? "") || Date.now();
+  return Date.parse(value) - now || 0;
+}
+
+/** What a request has beside URL, method, headers and body. */
+function initOf(request: Request): Record<string, string> {
+  const init: Record<string, string> = {};
+  const all = request as unknown as Record<string, unknown>;
+  for (const [name, value] of Object.entries(DEFAULTS)) {
+    const own = all[name];
+    if (typeof own === "string" && own !== value) init[name] = own;
+  }
+  // What a form sends cannot be made anew in its own mode.
+  if (init.mode === "navigate") {
+    init.mode = "same-origin";
+    delete init.redirect;
+  }
+  return init;
+}
+
+async function readBody(request: Request): Promise<ArrayBuffer> {
+  const refusal = () =>
+    new TypeError(
+      `Cannot add the request to ${request.url}: its body is a stream, which cannot be sent twice, so read it into a Blob`,
+    );
+  let copy: Request;
+  try {
+    // Browsers that send streams refuse them in this mode.
+    const init = { method: "POST", mode: "no-cors", cache: "default" } as const;
+    copy = new Request(request, init);
+  } catch {
+    throw refusal();
+  }
+  const body = await copy.arrayBuffer();
+  // Others make a text of them.
+  if (body.byteLength === STREAM_TEXT.length) {
+    if (new TextDecoder().decode(body) === STREAM_TEXT) throw refusal();
+  }
+  return body;
+}
+
+/** Reads up to so many bytes as text, and lets the rest go. */
+async function readSome({ body }: Response, limit: number): Promise<string> {
+  let text = "";
+  try {
+    const reader = body?.getReader();
+    const decoder = new TextDecoder();
+    for (let size = 0; reader && size < limit;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      const part = value.subarray(0, limit - size);
+      text += decoder.decode(part, { stream: true });
+      size += value.byteLength;
+    }
+    await reader?.cancel();
+  } catch {
+    // What came of it is enough: the status is known.
+  }
+  return text;
+}
+
+/** Resolves with `promise`, unless it takes too long or is aborted. */
+async function beforeDeadline<R>(
+  promise: Promise<R>,
+  signal: AbortSignal | undefined,
+): Promise<R> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let abort = () => {};
+  const over = new Promise<never>((_, reject) => {
+    abort = () => reject(signal?.reason);
+    signal?.addEventListener("abort", abort);
+    if (signal) return;
+    timer = setTimeout(() => {
+      reject(
+        new DOMException(
+          `Cannot add the request: its body has not ended after ${
+            READING / SECOND
+          } seconds`,
+          "TimeoutError",
+        ),
+      );
+    }, READING);
+  });
+  try {
+    return await Promise.race([promise, over]);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+function anySignal(...signals: (AbortSignal | undefined)[]): AbortSignal {
+  return AbortSignal.any(signals.filter((signal) => signal !== undefined));
+}
+
+function platformLocks(): OutboxLocks | undefined {
+  return (globalThis as { navigator?: { locks?: OutboxLocks } })
+    .navigator?.locks;
+}

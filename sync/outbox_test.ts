@@ -1,0 +1,1545 @@
+// Copyright 2026 the @serviceworker/std authors. MIT license.
+
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStrictEquals,
+} from "@std/assert";
+import { FakeTime } from "@std/testing/time";
+import { memoryStore } from "../storage/memory_store.ts";
+import {
+  createOutbox,
+  type Outbox,
+  type OutboxContext,
+  type OutboxEntry,
+  type OutboxLocks,
+  type OutboxOptions,
+  type OutboxStore,
+} from "./outbox.ts";
+
+const DAY = 86_400_000;
+const YEAR = 365 * DAY;
+const realTimeout = setTimeout;
+
+/** A server that does what it is asked once for each idempotency key. */
+class Server {
+  /** Every request that arrived, by its body. */
+  readonly arrived: string[] = [];
+  /** What was done, in order. */
+  readonly done: string[] = [];
+  readonly headers: Headers[] = [];
+  readonly keys = new Map<string, string>();
+  /** Whether requests arrive at all. */
+  reachable = true;
+  /** What it answers instead of doing it, if anything. */
+  refuse: (body: string, count: number) => Response | undefined = () =>
+    undefined;
+
+  async handle(request: Request): Promise<Response> {
+    if (!this.reachable) throw new TypeError("Failed to fetch");
+    const body = await request.text();
+    this.arrived.push(body);
+    this.headers.push(request.headers);
+    const count = this.arrived.filter((other) => other === body).length;
+    const refusal = this.refuse(body, count);
+    if (refusal) return refusal;
+    const key = request.headers.get("idempotency-key") ?? "";
+    if (this.keys.get(key) === undefined) this.done.push(body);
+    this.keys.set(key, body);
+    return new Response("done", { status: 201 });
+  }
+}
+
+/** An outbox with a name of its own, hence a lock of its own. */
+function bed(options: Partial<OutboxOptions<Request>> = {}) {
+  const server = new Server();
+  const store = memoryStore();
+  const name = crypto.randomUUID();
+  const open = (more: Partial<OutboxOptions<Request>> = {}) =>
+    createOutbox<Request>(store.reopen(), {
+      name,
+      send: (request) => server.handle(request),
+      ...options,
+      ...more,
+    });
+  return { server, store, name, open, outbox: open() };
+}
+
+function post(body: BodyInit, init: RequestInit = {}): Request {
+  return new Request("https://example.com/comments", {
+    method: "POST",
+    body,
+    ...init,
+  });
+}
+
+function turns(ms = 10): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+async function statuses(outbox: Outbox<Request>): Promise<string[]> {
+  return (await outbox.list()).map(({ status }) => status);
+}
+
+Deno.test("add() resolves with the identifier of an entry that is listed", async () => {
+  const { outbox } = bed();
+  const id = await outbox.add(post("Hello"), {
+    key: "episode 7",
+    owner: "Ada",
+    data: { text: "Hello" },
+  });
+  const [entry, ...others] = await outbox.list();
+  assertEquals(others, []);
+  assert(entry && Math.abs(entry.added - Date.now()) < 10_000);
+  assertEquals({ ...entry, added: 0 }, {
+    id,
+    status: "queued",
+    added: 0,
+    attempts: 0,
+    due: undefined,
+    failure: undefined,
+    method: "POST",
+    url: "https://example.com/comments",
+    key: "episode 7",
+    owner: "Ada",
+    data: { text: "Hello" },
+  });
+});
+
+Deno.test("flush() sends what was added, and forgets it", async () => {
+  const { outbox, server } = bed();
+  const texts = Array.from({ length: 50 }, (_, i) => `${i}`);
+  await Promise.all(texts.map((text) => outbox.add(post(text))));
+  assertEquals(await outbox.flush(), { sent: 50, failed: 0, next: undefined });
+  assertEquals(server.done.toSorted(), texts.toSorted());
+  assertEquals(await outbox.list(), []);
+});
+
+Deno.test("flush() leaves nothing in the store but its state", async () => {
+  const { outbox, store, name } = bed();
+  await outbox.addAll([post("a"), post("b")], { key: "k" });
+  await outbox.add(post(new Uint8Array(100_000)));
+  await outbox.flush();
+  const paths = (await store.list()).map(([path]) => path);
+  assertEquals(paths, [`outbox/${name}/state`]);
+});
+
+Deno.test("flush() of an empty outbox sends nothing", async () => {
+  const { outbox } = bed();
+  assertEquals(await outbox.flush(), { sent: 0, failed: 0, next: undefined });
+});
+
+Deno.test("flush() sends by fetch() where there is no 'send'", async () => {
+  const received: string[] = [];
+  await using server = Deno.serve(
+    { port: 0, onListen() {} },
+    async (request) => {
+      received.push(
+        `${request.method} ${request.headers.get("x-a")} ${await request
+          .text()}`,
+      );
+      return new Response("thanks");
+    },
+  );
+  const outbox = createOutbox(memoryStore(), { name: crypto.randomUUID() });
+  await outbox.add(
+    new Request(`http://localhost:${server.addr.port}/`, {
+      method: "PUT",
+      headers: { "x-a": "b" },
+      body: "Hello",
+    }),
+  );
+  assertEquals((await outbox.flush()).sent, 1);
+  assertEquals(received, ["PUT b Hello"]);
+});
+
+Deno.test("flush() has at most 'concurrency' entries on their way", async () => {
+  let now = 0;
+  let most = 0;
+  const { outbox } = bed({
+    concurrency: 3,
+    async send() {
+      most = Math.max(most, ++now);
+      await turns(1);
+      now--;
+    },
+  });
+  await outbox.addAll(Array.from({ length: 30 }, () => post("x")));
+  assertEquals((await outbox.flush()).sent, 30);
+  assertEquals(most, 3);
+});
+
+Deno.test("flush() sends the entries of a key in order", async () => {
+  const { outbox, server } = bed({
+    async send(request) {
+      await turns(Math.random() * 5);
+      return await server.handle(request);
+    },
+  });
+  const all = [];
+  for (let i = 0; i < 60; i++) {
+    all.push(outbox.add(post(`${i % 3} ${i}`), { key: `${i % 3}` }));
+  }
+  await Promise.all(all);
+  await outbox.flush();
+  assertEquals(server.done.length, 60);
+  for (const key of ["0", "1", "2"]) {
+    const own = server.done.filter((body) => body.startsWith(`${key} `))
+      .map((body) => Number(body.split(" ")[1]));
+    assertEquals(own, own.toSorted((a, b) => a - b));
+  }
+});
+
+Deno.test("flush() is held back by a failing entry in its own key only", async () => {
+  const { outbox, server } = bed();
+  server.refuse = (body) =>
+    body === "a1" ? new Response("", { status: 503 }) : undefined;
+  for (const key of ["a", "b", "a/b", 'a"']) {
+    await outbox.addAll([post(`${key}1`), post(`${key}2`)], { key });
+  }
+  await outbox.add(post("none"));
+  await outbox.flush();
+  assertEquals(
+    server.done.toSorted(),
+    ["b1", "b2", "a/b1", "a/b2", 'a"1', 'a"2', "none"].toSorted(),
+  );
+  assertEquals(await statuses(outbox), ["queued", "queued"]);
+});
+
+Deno.test("flush() tries again after 408, 425, 429 and 5xx", async () => {
+  using time = new FakeTime();
+  const { outbox, server } = bed();
+  const transient = [408, 425, 429, 500, 502, 503, 504, 599];
+  server.refuse = (body, count) =>
+    count === 1 ? new Response("later", { status: Number(body) }) : undefined;
+  await outbox.addAll(transient.map((status) => post(`${status}`)));
+  assertEquals((await settled(time, outbox.flush())).sent, 0);
+  assertEquals((await settled(time, outbox.flush())).sent, 0);
+  const [first] = await outbox.list();
+  assertEquals(first?.failure, {
+    reason: "status",
+    message: "the server answered 408",
+    status: 408,
+    body: "later",
+  });
+  await pass(time, 1_000);
+  const { sent, next } = await settled(time, outbox.flush());
+  assertEquals([sent, next], [transient.length, undefined]);
+});
+
+Deno.test("flush() makes dead letters of other 4xx, with status and body", async () => {
+  const { outbox, server } = bed();
+  server.refuse = (body) =>
+    body.startsWith("bad")
+      ? new Response("é".repeat(20_000), { status: 422 })
+      : undefined;
+  await outbox.addAll([post("bad"), post("good")], { key: "k" });
+  assertEquals(await outbox.flush(), { sent: 1, failed: 1, next: undefined });
+  const [dead, ...others] = await outbox.list();
+  assertEquals(others, []);
+  assertEquals(dead?.status, "failed");
+  assertEquals(dead?.failure?.status, 422);
+  assertEquals(dead?.failure?.body, "é".repeat(8_192));
+  assertEquals(await outbox.flush(), { sent: 0, failed: 0, next: undefined });
+});
+
+Deno.test("retry() sends a dead letter after all, with its idempotency key", async () => {
+  const { outbox, server } = bed();
+  server.refuse = (_, count) =>
+    count === 1 ? new Response("", { status: 403 }) : undefined;
+  const id = await outbox.add(post("a"), { key: "k" });
+  await outbox.flush();
+  assert(await outbox.retry(id));
+  assertEquals((await outbox.flush()).sent, 1);
+  assertEquals(await outbox.list(), []);
+  const [first, second] = server.headers.map((h) => h.get("idempotency-key"));
+  assert(first);
+  assertEquals(first, second);
+  assertEquals(await outbox.retry(id), false);
+});
+
+Deno.test("retry() puts a dead letter back among those of its key", async () => {
+  const { outbox, server } = bed();
+  server.refuse = (body, count) =>
+    body === "a" && count === 1 ? new Response("", { status: 403 }) : undefined;
+  const id = await outbox.add(post("a"), { key: "k" });
+  await outbox.flush();
+  await outbox.addAll([post("b"), post("c")], { key: "k" });
+  await outbox.retry(id);
+  await outbox.flush();
+  assertEquals(server.done.toSorted(), ["a", "b", "c"]);
+  assert(server.done.indexOf("b") < server.done.indexOf("c"));
+});
+
+Deno.test("retry() ends the wait of an entry that failed", async () => {
+  const { outbox, server } = bed();
+  server.refuse = (_, count) =>
+    count === 1 ? new Response("", { status: 503 }) : undefined;
+  const id = await outbox.add(post("a"), { key: "k" });
+  await outbox.flush();
+  assert(await outbox.retry(id));
+  assertEquals((await outbox.flush()).sent, 1);
+});
+
+Deno.test("flush() waits longer after each failure, up to an hour", async () => {
+  using time = new FakeTime();
+  const { outbox, server } = bed();
+  server.refuse = () => new Response("", { status: 500 });
+  await outbox.add(post("a"));
+  const delays: number[] = [];
+  for (let i = 0; i < 15; i++) {
+    const { next = 0 } = await settled(time, outbox.flush());
+    delays.push(next - Date.now());
+    await pass(time, next - Date.now() + 1);
+  }
+  assertEquals(server.arrived.length, 15);
+  delays.forEach((delay, i) => {
+    const most = Math.min(3_600_000, 1_000 * 2 ** i);
+    assert(delay >= most / 2 && delay <= most + 1, `${delay} after ${i}`);
+  });
+  assert(new Set(delays.slice(12)).size > 1, "there is no jitter");
+});
+
+Deno.test("flush() waits as long as Retry-After says, in seconds or as a date", async () => {
+  using time = new FakeTime(1_800_000_000_000);
+  const { outbox, server } = bed();
+  const date = new Date(Date.now() + 600_000);
+  const values: Record<string, HeadersInit> = {
+    seconds: { "retry-after": "300" },
+    date: { "retry-after": date.toUTCString() },
+    // A server whose clock is ahead by a year.
+    other: {
+      "retry-after": new Date(Date.now() + YEAR + 900_000).toUTCString(),
+      date: new Date(Date.now() + YEAR).toUTCString(),
+    },
+    long: { "retry-after": "99999999" },
+    none: { "retry-after": "soon" },
+  };
+  server.refuse = (body) =>
+    new Response("", { status: 503, headers: values[body] ?? {} });
+  for (const body of Object.keys(values)) await outbox.add(post(body));
+  await settled(time, outbox.flush());
+  const waits = (await outbox.list()).map(({ due = 0 }) =>
+    Math.round((due - Date.now()) / 1_000)
+  );
+  assertEquals(waits, [300, 600, 900, 86_400, 1]);
+});
+
+Deno.test("flush() tries what was unreachable at once when the server is back", async () => {
+  const { outbox, server } = bed();
+  server.reachable = false;
+  await outbox.addAll([post("a"), post("b")], { key: "k" });
+  await outbox.add(post("c"));
+  const { sent, next } = await outbox.flush();
+  assertEquals(sent, 0);
+  assert(next && next > Date.now() && next <= Date.now() + 1_100);
+  const [entry] = await outbox.list();
+  assertEquals(entry?.failure?.reason, "unreachable");
+  assert(entry?.failure?.message.endsWith("TypeError: Failed to fetch"));
+  await outbox.flush();
+  server.reachable = true;
+  assertEquals(await outbox.flush(), { sent: 3, failed: 0, next: undefined });
+});
+
+Deno.test("flush() stops after three attempts in a row without a response", async () => {
+  let attempts = 0;
+  const { outbox } = bed({
+    concurrency: 1,
+    send() {
+      attempts++;
+      throw new TypeError("Failed to fetch");
+    },
+  });
+  await outbox.addAll(Array.from({ length: 100 }, () => post("x")));
+  const { next } = await outbox.flush();
+  assertEquals(attempts, 3);
+  assert(next && next > Date.now());
+  const [, , , fourth] = await outbox.list();
+  assertEquals(fourth?.attempts, 0);
+});
+
+Deno.test("flush() passes entries that never reach their server", async () => {
+  const { outbox, server } = bed({
+    concurrency: 1,
+    async send(request) {
+      const copy = request.clone();
+      if ((await copy.text()).startsWith("bad")) throw new TypeError("Blocked");
+      return await server.handle(request);
+    },
+  });
+  await outbox.addAll(Array.from({ length: 7 }, (_, i) => post(`bad ${i}`)));
+  await outbox.addAll([post("a"), post("b")]);
+  for (let i = 0; i < 4; i++) await outbox.flush();
+  assertEquals(server.done, ["a", "b"]);
+  assertEquals((await outbox.list()).length, 7);
+});
+
+Deno.test("flush() sends the same idempotency key at every attempt", async () => {
+  const { outbox, server } = bed();
+  server.refuse = (_, count) =>
+    count < 3 ? new Response("", { status: 503 }) : undefined;
+  const a = await outbox.add(post("a"));
+  const b = await outbox.add(post("b"));
+  for (const id of [a, b, a, b, ""]) {
+    await outbox.flush();
+    await outbox.retry(id);
+  }
+  await outbox.flush();
+  const keys = server.headers.map((headers) => headers.get("idempotency-key"));
+  assert(keys.length >= 5, `${keys.length}`);
+  assertEquals(new Set(keys).size, 2);
+});
+
+Deno.test("flush() leaves an idempotency key of the request as it is", async () => {
+  const { outbox, server } = bed();
+  await outbox.add(post("a", { headers: { "Idempotency-Key": "mine" } }));
+  await outbox.flush();
+  assertEquals(server.headers[0]?.get("idempotency-key"), "mine");
+});
+
+Deno.test("flush() sends the idempotency key in the header that is wanted, or none", async () => {
+  const { outbox, server, open } = bed({ idempotencyHeader: "X-Once" });
+  await outbox.add(post("a"));
+  await outbox.flush();
+  assertEquals(server.headers[0]?.get("x-once")?.length, 36);
+  assertEquals(server.headers[0]?.has("idempotency-key"), false);
+  const none = open({ idempotencyHeader: false });
+  await none.add(post("b"));
+  await none.flush();
+  assertEquals([...server.headers[1]?.keys() ?? []], ["content-type"]);
+});
+
+Deno.test("add() does not store Authorization unless it is asked to", async () => {
+  const { outbox, server, store, open } = bed();
+  const request = () => post("a", { headers: { Authorization: "Bearer old" } });
+  await outbox.add(request());
+  const stored = JSON.stringify(await store.list());
+  assert(!stored.includes("Bearer"), stored);
+  await outbox.flush();
+  assertEquals(server.headers[0]?.has("authorization"), false);
+  await open({ storeAuthorization: true }).add(request());
+  await outbox.flush();
+  assertEquals(server.headers[1]?.get("authorization"), "Bearer old");
+});
+
+Deno.test("flush() sends what 'send' makes of the request", async () => {
+  let token = 0;
+  const { outbox, server } = bed({
+    send(request, { entry, signal }) {
+      assert(entry.status === "sending" && signal instanceof AbortSignal);
+      request.headers.set("Authorization", `Bearer ${++token}`);
+      return server.handle(request);
+    },
+  });
+  server.refuse = (_, count) =>
+    count === 1 ? new Response("", { status: 503 }) : undefined;
+  const id = await outbox.add(post("a"));
+  await outbox.flush();
+  await outbox.retry(id);
+  await outbox.flush();
+  assertEquals(
+    server.headers.map((headers) => headers.get("authorization")),
+    ["Bearer 1", "Bearer 2"],
+  );
+});
+
+Deno.test("flush() reads or cancels the body of every response", async () => {
+  const ends: string[] = [];
+  const { outbox } = bed({
+    async send(request) {
+      const [status, size] = (await request.text()).split(" ").map(Number);
+      let sent = 0;
+      const stream = new ReadableStream({
+        pull(controller) {
+          if (sent++ < (size ?? 0)) {
+            return controller.enqueue(new Uint8Array(1_024));
+          }
+          controller.close();
+          ends.push(`${status} ${size} read`);
+        },
+        cancel: () => void ends.push(`${status} ${size} cancelled`),
+      });
+      return new Response(stream, { status: status ?? 0 });
+    },
+  });
+  const all = ["200 1", "200 1000", "404 1", "404 1000", "503 1", "503 1000"];
+  await outbox.addAll(all.map((text) => post(text)));
+  await outbox.flush();
+  assertEquals(ends.toSorted(), [
+    "200 1 read",
+    "200 1000 cancelled",
+    "404 1 read",
+    "404 1000 cancelled",
+    "503 1 read",
+    "503 1000 cancelled",
+  ]);
+});
+
+Deno.test("flush() counts a response as sent whose body breaks off", async () => {
+  const { outbox } = bed({
+    send: () =>
+      new Response(
+        new ReadableStream({
+          pull: (controller) => controller.error(new TypeError("cut")),
+        }),
+      ),
+  });
+  await outbox.add(post("a"));
+  assertEquals((await outbox.flush()).sent, 1);
+});
+
+Deno.test("flush() makes dead letters of opaque responses unless they are accepted", async () => {
+  const opaque = () => {
+    const response = new Response("");
+    return Object.defineProperties(response, {
+      type: { value: "opaque" },
+      status: { value: 0 },
+    });
+  };
+  const { outbox, open } = bed({ send: opaque });
+  await outbox.add(post("a"));
+  assertEquals((await outbox.flush()).failed, 1);
+  const [dead] = await outbox.list();
+  assertEquals(dead?.failure?.reason, "opaque");
+  await outbox.retry(dead?.id ?? "");
+  assertEquals((await open({ acceptOpaque: true }).flush()).sent, 1);
+});
+
+Deno.test("flush() tries again after a network error as response", async () => {
+  const { outbox } = bed({ send: () => Response.error() });
+  await outbox.add(post("a"));
+  await outbox.flush();
+  assertEquals((await outbox.list())[0]?.failure?.reason, "unreachable");
+});
+
+Deno.test("flush() ends an attempt that takes too long", async () => {
+  using time = new FakeTime();
+  let aborted: unknown;
+  const { outbox } = bed({
+    send: (_, { signal }) =>
+      new Promise(() =>
+        signal.addEventListener("abort", () => aborted = signal.reason)
+      ),
+  });
+  await outbox.add(post("a"));
+  const flushed = outbox.flush();
+  await pass(time, 59_000);
+  assertEquals(aborted, undefined);
+  await pass(time, 2_000);
+  assertEquals((await settled(time, flushed)).sent, 0);
+  assertEquals((aborted as Error).name, "TimeoutError");
+  assertEquals((await outbox.list())[0]?.attempts, 1);
+});
+
+Deno.test("add() keeps bodies byte by byte", async () => {
+  const form = new FormData();
+  form.append("text", "é\r\n");
+  form.append("file", new File([new Uint8Array([0, 255, 10])], "ü.bin"));
+  const large = crypto.getRandomValues(new Uint8Array(60_000));
+  const bodies: Record<string, BodyInit | null> = {
+    text: "naïve ☂",
+    json: JSON.stringify({ a: [1, null] }),
+    bytes: new Uint8Array([0, 1, 254, 255]),
+    blob: new Blob(["blob"], { type: "image/png" }),
+    parameters: new URLSearchParams({ a: "b c" }),
+    form,
+    empty: "",
+    none: null,
+    large: new Blob(Array.from({ length: 20 }, () => large)),
+  };
+  const seen: [type: string | null, digest: string][] = [];
+  const { outbox } = bed({
+    concurrency: 1,
+    async send(request) {
+      const type = request.headers.get("content-type");
+      seen.push([type, await digest(request)]);
+    },
+  });
+  const requests = Object.values(bodies).map((body) =>
+    new Request("https://example.com/", { method: "PUT", body })
+  );
+  const wanted: typeof seen = [];
+  for (const request of requests) {
+    const type = request.headers.get("content-type");
+    wanted.push([type, await digest(request.clone())]);
+  }
+  await outbox.addAll(requests);
+  await outbox.flush();
+  assertEquals(seen, wanted);
+});
+
+Deno.test("add() keeps 50 MB", async () => {
+  const part = crypto.getRandomValues(new Uint8Array(50_000));
+  const sent = new Blob(Array.from({ length: 1_000 }, () => part));
+  let received = "";
+  const { outbox, store } = bed({
+    async send(request) {
+      received = await digest(request);
+    },
+  });
+  await outbox.add(post(sent));
+  await outbox.flush();
+  assertEquals(received, await digest(sent));
+  assertEquals((await store.list()).length, 1);
+});
+
+Deno.test("add() keeps how a request is sent", async () => {
+  let seen: Record<string, unknown> = {};
+  const { outbox } = bed({
+    send({ method, url, headers, redirect, body }) {
+      seen = { method, url, headers: [...headers], redirect, body };
+    },
+    idempotencyHeader: false,
+  });
+  await outbox.add(
+    new Request("https://example.com/a?b=c", {
+      method: "DELETE",
+      headers: [["X-A", "1"], ["X-A", "2"]],
+      redirect: "error",
+    }),
+  );
+  await outbox.flush();
+  assertEquals(seen, {
+    method: "DELETE",
+    url: "https://example.com/a?b=c",
+    headers: [["x-a", "1, 2"]],
+    redirect: "error",
+    body: null,
+  });
+});
+
+Deno.test("add() rejects a request whose body was used, and saves nothing", async () => {
+  const { outbox } = bed();
+  const used = post("a");
+  await used.text();
+  await assertRejects(
+    () => outbox.addAll([post("b"), used]),
+    TypeError,
+    "its body was used",
+  );
+  assertEquals(await outbox.list(), []);
+});
+
+Deno.test("add() rejects a body that is a stream where the platform tells", async () => {
+  const { outbox } = bed();
+  // As Chromium does it, and as Firefox.
+  class Refusing extends Request {
+    constructor(input: RequestInfo | URL, init?: RequestInit) {
+      if (init?.mode === "no-cors") throw new TypeError("A stream");
+      super(input, init);
+    }
+  }
+  const { Request: Real } = globalThis;
+  try {
+    globalThis.Request = Refusing;
+    const request = new Refusing("https://example.com/", {
+      method: "POST",
+      body: "a",
+    });
+    await assertRejects(() => outbox.add(request), TypeError, "is a stream");
+  } finally {
+    globalThis.Request = Real;
+  }
+  await assertRejects(
+    () => outbox.add(post("[object ReadableStream]")),
+    TypeError,
+    "read it into a Blob",
+  );
+  assertEquals(await outbox.list(), []);
+});
+
+Deno.test("add() rejects a body that does not end, after 30 seconds", async () => {
+  using time = new FakeTime();
+  const { outbox } = bed();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const body = new ReadableStream({ pull: () => promise });
+  const added = outbox.add(post(body, { duplex: "half" } as RequestInit));
+  const rejected = assertRejects(() => added, DOMException, "has not ended");
+  await pass(time, 30_000);
+  assertEquals((await rejected).name, "TimeoutError");
+  assertEquals(await outbox.list(), []);
+  resolve();
+});
+
+Deno.test("add() rejects with the reason of an aborted signal, and saves nothing", async () => {
+  const { outbox } = bed();
+  const reason = new Error("enough");
+  const signal = AbortSignal.abort(reason);
+  const error = await assertRejects(() => outbox.add(post("a"), { signal }));
+  assertStrictEquals(error, reason);
+  const controller = new AbortController();
+  const body = new ReadableStream({ pull: () => new Promise(() => {}) });
+  const added = outbox.add(post(body, { duplex: "half" } as RequestInit), {
+    signal: controller.signal,
+  });
+  controller.abort(reason);
+  assertStrictEquals(await assertRejects(() => added), reason);
+  assertEquals(await outbox.list(), []);
+});
+
+Deno.test("add() rejects with a NotSavedError when the store fails", async () => {
+  const { store, name } = bed();
+  const cause = new DOMException("full", "QuotaExceededError");
+  const full: OutboxStore = {
+    get: (key) => store.get(key),
+    transact: (work) =>
+      store.transact(async (transaction) => {
+        await work(transaction);
+        throw cause;
+      }),
+  };
+  const outbox = createOutbox(full, { name });
+  const error = await assertRejects(
+    () => outbox.add(post("a")),
+    DOMException,
+    "not saved",
+  );
+  assertEquals(error.name, "NotSavedError");
+  assertStrictEquals(error.cause, cause);
+  assertEquals(await store.list(), []);
+});
+
+Deno.test("add() of one that cannot be saved keeps no other from being saved", async () => {
+  const { outbox } = bed();
+  const added = await Promise.allSettled([
+    outbox.add(post("a")),
+    outbox.add(post("b"), { data: () => {} }),
+    outbox.add(post("c")),
+  ]);
+  assertEquals(
+    added.map(({ status }) => status),
+    ["fulfilled", "rejected", "fulfilled"],
+  );
+  assertEquals(
+    (added[1] as PromiseRejectedResult).reason.name,
+    "DataCloneError",
+  );
+  assertEquals((await outbox.list()).length, 2);
+});
+
+Deno.test("add() refuses a mode that hides the end, unless it is accepted", async () => {
+  const { outbox, open } = bed();
+  const request = () =>
+    Object.defineProperty(post("a"), "mode", { value: "no-cors" });
+  await assertRejects(() => outbox.add(request()), TypeError, '"no-cors"');
+  await open({ acceptOpaque: true }).add(request());
+});
+
+Deno.test("add() refuses a negative maxAge", async () => {
+  const { outbox } = bed();
+  for (const maxAge of [-1, NaN]) {
+    await assertRejects(() => outbox.add(post("a"), { maxAge }), RangeError);
+  }
+});
+
+Deno.test("add() takes messages where there is a 'send'", async () => {
+  interface Message {
+    text: string;
+  }
+  const sent: [Message, OutboxContext][] = [];
+  const outbox = createOutbox<Message>(memoryStore(), {
+    name: crypto.randomUUID(),
+    send: (message, context) => {
+      sent.push([message, context]);
+      if (sent.length === 1) throw new Error("not now");
+      if (message.text === "bad") return new Response("no", { status: 400 });
+    },
+  });
+  const id = await outbox.add({ text: "Hello" });
+  await outbox.flush();
+  await outbox.retry(id);
+  await outbox.add({ text: "bad" });
+  assertEquals(await outbox.flush(), { sent: 1, failed: 1, next: undefined });
+  assertEquals(sent.map(([{ text }]) => text), ["Hello", "Hello", "bad"]);
+  const [first, second, third] = sent.map(([, context]) => context);
+  assertEquals(first?.idempotencyKey, second?.idempotencyKey);
+  assert(first?.idempotencyKey !== third?.idempotencyKey);
+  assertEquals(second?.entry.id, id);
+});
+
+Deno.test("add() refuses messages where there is no 'send'", async () => {
+  const outbox = createOutbox<unknown>(memoryStore());
+  await assertRejects(() => outbox.add("Hello"), TypeError, "no 'send'");
+});
+
+Deno.test("add() with 'collapse' replaces the last entry of its key, and takes its place", async () => {
+  const { outbox, server, store } = bed({ concurrency: 1 });
+  const collapse = { key: "a", collapse: true };
+  const first = await outbox.add(post("first"), collapse);
+  await outbox.add(post("other"), { key: "b" });
+  const second = await outbox.add(post(new Uint8Array(100_000)), collapse);
+  await outbox.add(post("second"), collapse);
+  const ids = (await outbox.list()).map(({ id }) => id);
+  assertEquals(ids.length, 2);
+  assert(!ids.includes(first) && !ids.includes(second));
+  await outbox.flush();
+  assertEquals(server.done, ["second", "other"]);
+  assertEquals((await store.list()).length, 1);
+});
+
+Deno.test("add() with 'collapse' replaces nothing but what was added with it", async () => {
+  const { outbox, server } = bed();
+  const collapse = { key: "a", collapse: true };
+  await outbox.add(post("create"), { key: "a" });
+  await outbox.add(post("first"), collapse);
+  await outbox.add(post("second"), collapse);
+  await outbox.add(post("remove"), { key: "a" });
+  await outbox.add(post("third"), collapse);
+  await outbox.add(post("elsewhere"), { key: "b", collapse: true });
+  await outbox.flush();
+  assertEquals(server.done.filter((body) => body !== "elsewhere"), [
+    "create",
+    "second",
+    "remove",
+    "third",
+  ]);
+});
+
+Deno.test("add() with 'collapse' replaces one that waits, and waits as long", async () => {
+  const { outbox, server } = bed();
+  server.refuse = (body) =>
+    body === "first" ? new Response("", { status: 503 }) : undefined;
+  await outbox.add(post("first"), { key: "a", collapse: true });
+  await outbox.flush();
+  const id = await outbox.add(post("second"), { key: "a", collapse: true });
+  const [entry, ...others] = await outbox.list();
+  assertEquals([entry?.id, entry?.attempts, others], [id, 1, []]);
+  assertEquals((await outbox.flush()).sent, 0);
+  await outbox.retry(id);
+  assertEquals((await outbox.flush()).sent, 1);
+  assertEquals(server.done, ["second"]);
+});
+
+Deno.test("add() with 'collapse' does not replace an entry on its way", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const { outbox, server } = bed({
+    async send(request) {
+      await promise;
+      return await server.handle(request);
+    },
+  });
+  const collapse = { key: "a", collapse: true };
+  await outbox.add(post("first"), collapse);
+  const flushed = outbox.flush();
+  while ((await statuses(outbox))[0] !== "sending") await turns(1);
+  await outbox.add(post("second"), collapse);
+  await outbox.add(post("third"), collapse);
+  resolve();
+  await flushed;
+  assertEquals(server.done, ["first", "third"]);
+});
+
+Deno.test("flush() makes dead letters of what is older than its maxAge", async () => {
+  using time = new FakeTime();
+  const { outbox, server } = bed();
+  await outbox.add(post("at once"), { maxAge: 0 });
+  await outbox.add(post("a"), { maxAge: 1_000, key: "k" });
+  await outbox.add(post("b"), { key: "k" });
+  await outbox.add(post("c"), { maxAge: 5_000 });
+  await pass(time, 1_000);
+  const { sent, failed } = await settled(time, outbox.flush());
+  assertEquals([sent, failed], [2, 2]);
+  assertEquals(server.done.toSorted(), ["b", "c"]);
+  const reasons = (await outbox.list()).map(({ failure }) => failure?.reason);
+  assertEquals(reasons, ["expired", "expired"]);
+});
+
+Deno.test("flush() tries no later than the entry is too old", async () => {
+  using time = new FakeTime();
+  const { outbox, server } = bed();
+  server.refuse = () =>
+    new Response("", { status: 503, headers: { "retry-after": "3600" } });
+  const id = await outbox.add(post("a"), { maxAge: 60_000 });
+  const { next = 0 } = await settled(time, outbox.flush());
+  assertEquals(next - ((await outbox.list())[0]?.added ?? 0), 60_000);
+  await pass(time, 60_000);
+  assertEquals((await settled(time, outbox.flush())).failed, 1);
+  server.refuse = () => undefined;
+  await outbox.retry(id);
+  assertEquals((await settled(time, outbox.flush())).sent, 1);
+});
+
+Deno.test("cancel() removes an entry, wherever it is", async () => {
+  const { outbox, server, store } = bed();
+  server.refuse = (body) => {
+    if (body === "dead") return new Response("", { status: 400 });
+    if (body.startsWith("wait")) return new Response("", { status: 503 });
+  };
+  const add = (body: BodyInit, key?: string) => outbox.add(post(body), { key });
+  const ids = [await add("dead"), await add("wait", "k"), await add("b", "k")];
+  await outbox.flush();
+  ids.push(await add("c"), await add("d", "l"), await add("e", "l"));
+  ids.push(await add(new Uint8Array(100_000)));
+  assertEquals((await outbox.list()).length, 7);
+  for (const id of ids) {
+    assertEquals(await outbox.cancel(id), true);
+    assertEquals(await outbox.cancel(id), false);
+  }
+  assertEquals((await store.list()).length, 1);
+  assertEquals(await outbox.flush(), { sent: 0, failed: 0, next: undefined });
+});
+
+Deno.test("cancel() lets the next entry of the key go", async () => {
+  const { outbox, server } = bed();
+  const a = await outbox.add(post("a"), { key: "k" });
+  const b = await outbox.add(post("b"), { key: "k" });
+  await outbox.add(post("c"), { key: "k" });
+  await outbox.cancel(b);
+  await outbox.cancel(a);
+  await outbox.flush();
+  assertEquals(server.done, ["c"]);
+});
+
+Deno.test("cancel() aborts an entry on its way, which is not tried again", async () => {
+  const { open } = bed();
+  let signal: AbortSignal | undefined;
+  const sending = open({
+    send: (_, context) => {
+      signal = context.signal;
+      return new Promise(() => {});
+    },
+  });
+  const other = open();
+  const id = await other.add(post("a"), { key: "k" });
+  const next = await other.add(post("b"), { key: "k" });
+  const flushed = sending.flush();
+  while (!signal) await turns(1);
+  assertEquals(await other.cancel(id), false);
+  assertEquals(await other.cancel(next), true);
+  assertEquals(await flushed, { sent: 0, failed: 0, next: undefined });
+  assert(signal.aborted);
+  assertEquals(await other.list(), []);
+});
+
+Deno.test("clear() removes the entries of one owner", async () => {
+  const { outbox, server, store } = bed();
+  server.refuse = (body) => {
+    if (body === "dead") return new Response("", { status: 400 });
+    if (body === "wait") return new Response("", { status: 503 });
+  };
+  const add = (body: BodyInit, owner: string, key?: string) =>
+    outbox.add(post(body), { owner, key });
+  await add("dead", "Ada");
+  await add("wait", "Ada", "k");
+  await add("stays 1", "Bob", "k");
+  await outbox.flush();
+  for (let i = 0; i < 250; i++) await add(`x ${i}`, "Ada", `${i % 7}`);
+  await add("stays 2", "Bob", "3");
+  await add("stays 3", "Bob");
+  await add(new Uint8Array(100_000), "Ada");
+  assertEquals(await outbox.clear("Ada"), 253);
+  assertEquals((await outbox.list()).map(({ owner }) => owner), [
+    "Bob",
+    "Bob",
+    "Bob",
+  ]);
+  await outbox.flush();
+  assertEquals(server.done.toSorted(), ["stays 1", "stays 2", "stays 3"]);
+  assertEquals((await store.list()).length, 1);
+});
+
+Deno.test("flush() sends what is added meanwhile, though an upload takes long", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const { outbox, server } = bed({
+    async send(request) {
+      const response = await server.handle(request);
+      if (server.done.at(-1) === "long") await promise;
+      return response;
+    },
+  });
+  await outbox.add(post("long"));
+  const flushed = outbox.flush();
+  while (server.done.length === 0) await turns(1);
+  await outbox.add(post("short"));
+  while (server.done.length === 1) await turns(1);
+  resolve();
+  assertEquals((await flushed).sent, 2);
+});
+
+Deno.test("flush() rejects with the reason of an aborted signal", async () => {
+  const { outbox, server } = bed();
+  const reason = new Error("enough");
+  await outbox.add(post("a"));
+  const signal = AbortSignal.abort(reason);
+  assertStrictEquals(
+    await assertRejects(() => outbox.flush({ signal })),
+    reason,
+  );
+  assertEquals(server.arrived, []);
+});
+
+Deno.test("flush() rejects with the reason of a signal aborted later, and releases what it had", async () => {
+  const { outbox, server, open } = bed();
+  const reason = new Error("enough");
+  const controller = new AbortController();
+  const never = open({
+    send: () => {
+      setTimeout(() => controller.abort(reason));
+      return new Promise(() => {});
+    },
+  });
+  await outbox.addAll(Array.from({ length: 40 }, (_, i) => post(`${i}`)));
+  const { signal } = controller;
+  assertStrictEquals(
+    await assertRejects(() => never.flush({ signal })),
+    reason,
+  );
+  assertEquals(new Set(await statuses(outbox)), new Set(["queued"]));
+  assertEquals((await outbox.list()).every((e) => e.attempts === 0), true);
+  assertEquals((await outbox.flush()).sent, 40);
+  assertEquals(server.done.length, 40);
+});
+
+Deno.test("flush() rejects only the call whose signal is aborted", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const { outbox, server } = bed({
+    async send(request) {
+      await promise;
+      return await server.handle(request);
+    },
+  });
+  await outbox.add(post("a"));
+  const controller = new AbortController();
+  const first = outbox.flush();
+  const second = outbox.flush({ signal: controller.signal });
+  const rejected = assertRejects(() => second, DOMException);
+  controller.abort();
+  assertEquals((await rejected).name, "AbortError");
+  resolve();
+  assertEquals((await first).sent, 1);
+});
+
+Deno.test("flush() rejects with the store's error, and sends again later", async () => {
+  const { server, store, name } = bed();
+  let broken = false;
+  const flaky: OutboxStore = {
+    get: (key) => store.get(key),
+    transact(work) {
+      if (broken) return Promise.reject(new Error("lost"));
+      return store.transact(work);
+    },
+  };
+  const outbox = createOutbox(flaky, {
+    name,
+    async send(request: Request) {
+      const response = await server.handle(request);
+      broken = server.arrived.length === 1;
+      return response;
+    },
+  });
+  await outbox.add(post("a"));
+  await assertRejects(() => outbox.flush(), Error, "lost");
+  broken = false;
+  assertEquals((await outbox.flush()).sent, 1);
+  assertEquals([server.arrived.length, server.done], [2, ["a"]]);
+});
+
+Deno.test("flush() of two tabs and a worker at once sends each entry once", async () => {
+  for (const locks of [undefined, null]) {
+    const { server, open } = bed({
+      async send(request) {
+        await turns(Math.random() * 3);
+        return await server.handle(request);
+      },
+      ...locks === null && { locks },
+    });
+    const contexts = [open(), open(), open()];
+    const all = Array.from({ length: 90 }, (_, i) => i);
+    for (const i of all) {
+      await contexts[i % 3]?.add(
+        post(`${i}`),
+        i % 2 ? { key: `${i % 10}` } : {},
+      );
+    }
+    const flushed = await Promise.all(contexts.map((one) => one.flush()));
+    assertEquals(flushed.reduce((sum, { sent }) => sum + sent, 0), 90);
+    assertEquals(server.arrived.length, 90);
+    for (const key of [1, 3, 5, 7, 9]) {
+      const own = server.done.map(Number).filter((i) => i % 10 === key);
+      assertEquals(own, own.toSorted((a, b) => a - b));
+    }
+  }
+});
+
+Deno.test("flush() without locks leaves leased entries to their sender until the lease ends", async () => {
+  using time = new FakeTime();
+  const { server, open } = bed({ locks: null });
+  const stopped = open({ send: () => new Promise(() => {}) });
+  const outbox = open();
+  await outbox.addAll([post("a"), post("b")], { key: "k" });
+  const controller = new AbortController();
+  const { signal } = controller;
+  // A stopped context does not even release; this one is kept from it.
+  const flushed = stopped.flush({ signal }).catch(() => {});
+  await pass(time, 100);
+  const { sent, next = 0 } = await settled(time, outbox.flush());
+  assertEquals(sent, 0);
+  assertEquals(next - Date.now() > 60_000, true);
+  using _ = moveClock(next - Date.now());
+  assertEquals((await settled(time, outbox.flush())).sent, 2);
+  assertEquals(server.done, ["a", "b"]);
+  controller.abort();
+  await settled(time, flushed);
+  assertEquals(server.arrived.length, 2);
+});
+
+Deno.test("flush() takes the lock from a context that is suspended", async () => {
+  using time = new FakeTime();
+  const { server, outbox, name } = bed();
+  await outbox.add(post("a"));
+  const lock = `@serviceworker/std outbox/${name}/`;
+  const suspended = navigator.locks.request(lock, () => new Promise(() => {}));
+  const robbed = assertRejects(() => suspended, DOMException);
+  const flushed = outbox.flush();
+  await pass(time, 29_000);
+  assertEquals(server.done, []);
+  await pass(time, 2_000);
+  assertEquals((await settled(time, flushed)).sent, 1);
+  await robbed;
+});
+
+Deno.test("flush() ends when its lock is taken", async () => {
+  const { outbox, name, open, server } = bed();
+  const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+  const robbed = open({
+    send(_, { signal }) {
+      begin();
+      return new Promise((_, reject) =>
+        signal.addEventListener("abort", () => reject(signal.reason))
+      );
+    },
+  });
+  await outbox.add(post("a"));
+  const rejected = assertRejects(() => robbed.flush(), DOMException);
+  await begun;
+  const lock = `@serviceworker/std outbox/${name}/`;
+  await navigator.locks.request(lock, { steal: true }, () => {});
+  assertEquals((await rejected).name, "AbortError");
+  await turns();
+  assertEquals((await outbox.flush()).sent, 1);
+  assertEquals(server.done, ["a"]);
+});
+
+Deno.test("flush() forgets what a robbed sender has sent after all", async () => {
+  const { server, open } = bed({ locks: null });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const slow = open({
+    async send(request) {
+      const response = await server.handle(request);
+      await promise;
+      return response;
+    },
+  });
+  using time = new FakeTime();
+  const outbox = open({ send: () => new Response("", { status: 503 }) });
+  await outbox.add(post("a"));
+  const first = slow.flush();
+  await pass(time, 100);
+  using _ = moveClock(3_600_000);
+  await settled(time, outbox.flush());
+  assertEquals((await outbox.list())[0]?.attempts, 1);
+  resolve();
+  assertEquals((await settled(time, first)).sent, 1);
+  assertEquals(await outbox.list(), []);
+});
+
+Deno.test("flush() sends what waits though the clock was moved by a year", async () => {
+  for (const by of [YEAR, -YEAR]) {
+    using time = new FakeTime(Date.now());
+    const { outbox, server } = bed();
+    server.refuse = () => new Response("", { status: 503 });
+    await outbox.addAll([post("a"), post("b")], { key: "k" });
+    await outbox.add(post("c"), { maxAge: 2 * YEAR });
+    await settled(time, outbox.flush());
+    using _ = moveClock(by);
+    // It is tried at once, and then waits as it should.
+    const { next = 0 } = await settled(time, outbox.flush());
+    const { length } = server.arrived;
+    assertEquals(length, 4);
+    assert(next > Date.now() && next <= Date.now() + 2_000, `${next}`);
+    await settled(time, outbox.flush());
+    assertEquals(server.arrived.length, length);
+    server.refuse = () => undefined;
+    await pass(time, next - Date.now() + 2_000);
+    await settled(time, outbox.flush());
+    assertEquals(server.done.toSorted(), ["a", "b", "c"]);
+  }
+});
+
+Deno.test("flush() is not kept by a lease from the future", async () => {
+  using time = new FakeTime(Date.now());
+  const { server, open } = bed({ locks: null });
+  const stopped = open({ send: () => new Promise(() => {}) });
+  const outbox = open();
+  await outbox.add(post("a"));
+  const controller = new AbortController();
+  const flushed = stopped.flush({ signal: controller.signal }).catch(() => {});
+  await pass(time, 100);
+  using _ = moveClock(-YEAR);
+  assertEquals((await settled(time, outbox.flush())).sent, 1);
+  controller.abort();
+  await settled(time, flushed);
+  assertEquals(server.done, ["a"]);
+});
+
+Deno.test("flush() goes on when the store is emptied", async () => {
+  const { outbox, server, store } = bed({
+    concurrency: 1,
+    async send(request) {
+      const response = await server.handle(request);
+      if (server.done.length === 5) {
+        for (const [path] of await store.list()) await store.delete(path);
+        await outbox.add(post("new"), { key: "k" });
+      }
+      return response;
+    },
+  });
+  await outbox.addAll(Array.from({ length: 40 }, (_, i) => post(`${i}`)), {
+    key: "k",
+  });
+  await outbox.flush();
+  assertEquals(server.done.length, 6);
+  assertEquals(server.done.at(-1), "new");
+  assertEquals(await outbox.list(), []);
+});
+
+Deno.test("flush() makes dead letters of what another version of the code stored", async () => {
+  const { outbox, server, store, name } = bed();
+  const a = await outbox.add(post("a"), { key: "k" });
+  await outbox.add(post("b"), { key: "k" });
+  const path = `outbox/${name}/ready/${a}`;
+  const entry = await store.get(path) as object;
+  await store.set(path, { ...entry, format: 0 });
+  assertEquals(await outbox.flush(), { sent: 1, failed: 1, next: undefined });
+  assertEquals(server.done, ["b"]);
+  const [dead] = await outbox.list();
+  assertEquals([dead?.id, dead?.failure?.reason], [a, "unreadable"]);
+  // Nothing of it is lost: that version can send it.
+  await store.set(`outbox/${name}/dead/${a}`, {
+    ...await store.get(`outbox/${name}/dead/${a}`) as object,
+    original: entry,
+  });
+  await outbox.retry(a);
+  assertEquals((await outbox.flush()).sent, 1);
+  assertEquals(server.done, ["b", "a"]);
+});
+
+Deno.test("watch() gives what is there, and then every change in any context", async () => {
+  const { open, server } = bed();
+  const [page, worker] = [open(), open()];
+  const first = await page.add(post("a"), { data: "first" });
+  const seen: [string, string][] = [];
+  const watched = (async () => {
+    for await (const { id, status, data } of page.watch()) {
+      seen.push([id === first ? "first" : `${data}`, status]);
+      if (status === "sent" && data === "second") break;
+    }
+  })();
+  await turns();
+  await worker.flush();
+  server.refuse = (_, count) =>
+    count === 1 ? new Response("", { status: 400 }) : undefined;
+  const second = await worker.add(post("b"), { data: "second" });
+  await turns();
+  await worker.flush();
+  await turns();
+  await worker.retry(second);
+  await turns();
+  await worker.flush();
+  await watched;
+  assertEquals(seen, [
+    ["first", "queued"],
+    ["first", "sending"],
+    ["first", "sent"],
+    ["second", "queued"],
+    ["second", "sending"],
+    ["second", "failed"],
+    ["second", "queued"],
+    ["second", "sending"],
+    ["second", "sent"],
+  ]);
+});
+
+Deno.test("watch() finds what it was not told", async () => {
+  using time = new FakeTime();
+  const { outbox, open } = bed();
+  const ids: string[] = [];
+  for (const text of ["a", "b", "c"]) ids.push(await outbox.add(post(text)));
+  const events = collect(outbox);
+  await settled(time, turns());
+  assertEquals(events.seen.length, 3);
+  {
+    using _ = silence();
+    const other = open();
+    await other.cancel(ids[0] ?? "");
+    await settled(time, other.flush());
+    await other.add(post("d"));
+  }
+  await pass(time, 2_000);
+  await settled(time, turns());
+  const last = new Map(events.seen.map(({ id, status }) => [id, status]));
+  assertEquals([...last.values()], ["cancelled", "sent", "sent", "queued"]);
+  await events.end();
+});
+
+Deno.test("watch() tells that the end of an entry is not known any more", async () => {
+  using time = new FakeTime();
+  const { outbox, open, store } = bed();
+  await outbox.add(post("a"));
+  const events = collect(outbox);
+  await settled(time, turns());
+  {
+    using _ = silence();
+    const texts = Array.from({ length: 200 }, (_, i) => `${i}`);
+    await open().addAll(texts.map((text) => post(text)));
+    await settled(time, open().flush());
+  }
+  await pass(time, 2_000);
+  await settled(time, turns());
+  assertEquals(events.seen.map(({ status }) => status), ["queued", "gone"]);
+  for (const [path] of await store.list()) await store.delete(path);
+  await pass(time, 2_000);
+  await settled(time, turns());
+  await events.end();
+});
+
+Deno.test("watch() ends with the reason of its signal, and when it is left", async () => {
+  const { outbox } = bed();
+  const controller = new AbortController();
+  const { signal } = controller;
+  const reason = new Error("enough");
+  const iterator = outbox.watch({ signal })[Symbol.asyncIterator]();
+  const next = iterator.next();
+  controller.abort(reason);
+  assertStrictEquals(await assertRejects(() => next), reason);
+  const aborted = outbox.watch({ signal })[Symbol.asyncIterator]();
+  assertStrictEquals(await assertRejects(() => aborted.next()), reason);
+  const left = outbox.watch()[Symbol.asyncIterator]();
+  const pending = left.next();
+  await turns();
+  await left.return?.();
+  assertEquals(await pending, { done: true, value: undefined });
+});
+
+Deno.test("watch() rejects when the store fails", async () => {
+  const outbox = createOutbox({
+    get: () => Promise.reject(new Error("lost")),
+    transact: () => Promise.reject(new Error("lost")),
+  }, { name: crypto.randomUUID() });
+  const iterator = outbox.watch()[Symbol.asyncIterator]();
+  await assertRejects(() => iterator.next(), Error, "lost");
+});
+
+Deno.test("flush() loses and repeats nothing, whenever its worker is stopped", async () => {
+  let steps = 0;
+  for (let stopAt = 1;; stopAt++) {
+    const { server, store, name } = bed();
+    server.refuse = (body, count) => {
+      if (body.endsWith("busy") && count === 1) {
+        return new Response("", { status: 503 });
+      }
+      if (body.endsWith("bad")) return new Response("", { status: 400 });
+    };
+    const life = new Life(Infinity);
+    const first = life.open(store, name, server);
+    for (let i = 0; i < 20; i++) {
+      const kind = i === 4 ? "busy" : i === 9 ? "bad" : "good";
+      const key = i % 4 === 3 ? {} : { key: `${i % 4}` };
+      await first.add(post(`${i} ${kind}`), key);
+    }
+    const stopped = new Life(stopAt);
+    const flushed = stopped.open(store, name, server).flush();
+    const ended = await Promise.race([
+      flushed.then(() => true),
+      stopped.stopped.then(() => false),
+    ]);
+
+    const next = new Life(Infinity).open(store, name, server);
+    await next.flush();
+    for (const { id, status } of await next.list()) {
+      if (status === "queued") await next.retry(id);
+    }
+    await next.flush();
+    const left = (await next.list()).map(({ status }) => status);
+    assertEquals(left, ["failed"], `stopped at step ${stopAt}`);
+    const done = server.done.map((body) => parseInt(body));
+    assertEquals(
+      done.toSorted((a, b) => a - b),
+      [...Array(20).keys()].filter((i) => i !== 9),
+      `stopped at step ${stopAt}`,
+    );
+    for (const key of [0, 1, 2]) {
+      const own = done.filter((i) => i % 4 === key);
+      assertEquals(own, own.toSorted((a, b) => a - b), `at ${stopAt}`);
+    }
+    await stopped.end();
+    await flushed.catch(() => {});
+    steps = stopAt;
+    if (ended) break;
+  }
+  assert(steps > 40, `there were ${steps} steps`);
+});
+
+Deno.test("add() has saved what it resolves with, whenever its worker is stopped", async () => {
+  for (let stopAt = 1;; stopAt++) {
+    const { server, store, name } = bed();
+    const stopped = new Life(stopAt);
+    const outbox = stopped.open(store, name, server);
+    const ids: string[] = [];
+    const adding = (async () => {
+      for (let i = 0; i < 3; i++) {
+        ids.push(await outbox.add(post(`${i}`), { key: "k" }));
+      }
+      return true;
+    })();
+    const ended = await Promise.race([
+      adding,
+      stopped.stopped.then(() => false),
+    ]);
+    await turns(1);
+    const next = new Life(Infinity).open(store, name, server);
+    const listed = (await next.list()).map(({ id }) => id);
+    assertEquals(listed.slice(0, ids.length), ids);
+    await next.flush();
+    assertEquals(server.done, ["0", "1", "2"].slice(0, listed.length));
+    await stopped.end();
+    await adding.catch(() => {});
+    if (ended) break;
+  }
+});
+
+/**
+ * The life of a worker that is stopped at its n-th asynchronous step: before or
+ * after what it asks of store and server.
+ */
+class Life {
+  readonly #stop = Promise.withResolvers<void>();
+  readonly #over = Promise.withResolvers<never>();
+  #left: number;
+
+  constructor(steps: number) {
+    this.#left = steps;
+    this.#over.promise.catch(() => {});
+  }
+
+  /** Resolves when it is stopped. */
+  get stopped(): Promise<void> {
+    return this.#stop.promise;
+  }
+
+  open(
+    store: OutboxStore,
+    name: string,
+    server: Server,
+  ): Outbox<Request> {
+    const step = <T>(work: () => T | Promise<T>): Promise<T> =>
+      this.#step(work);
+    // The platform releases the locks of what it stops.
+    const locks: OutboxLocks = {
+      request: (name, options, callback) =>
+        step(() =>
+          navigator.locks.request(
+            name,
+            options,
+            () => Promise.race([callback(), this.#stop.promise as never]),
+          )
+        ),
+    };
+    return createOutbox<Request>({
+      get: (key) => step(() => store.get(key)),
+      transact: (work) => step(() => store.transact(work)),
+    }, {
+      name,
+      locks,
+      send: (request) => step(() => server.handle(request)),
+    });
+  }
+
+  async #step<T>(work: () => T | Promise<T>): Promise<T> {
+    await this.#pass();
+    const value = await work();
+    await this.#pass();
+    return value;
+  }
+
+  #pass(): Promise<unknown> | undefined {
+    if (--this.#left > 0) return;
+    this.#stop.resolve();
+    return this.#over.promise;
+  }
+
+  /** Has what is left of it unwind, without any effect. */
+  async end(): Promise<void> {
+    this.#over.reject(new Error("stopped"));
+    await turns(1);
+  }
+}
+
+async function digest(body: Request | Blob): Promise<string> {
+  const bytes = await body.arrayBuffer();
+  const hash = await crypto.subtle.digest("SHA-256", bytes);
+  return `${bytes.byteLength} ${new Uint8Array(hash)}`;
+}
+
+/** Has nobody hear what is told. */
+function silence() {
+  const { postMessage } = BroadcastChannel.prototype;
+  BroadcastChannel.prototype.postMessage = () => {};
+  return {
+    [Symbol.dispose]() {
+      BroadcastChannel.prototype.postMessage = postMessage;
+    },
+  };
+}
+
+function collect(outbox: Outbox<Request>) {
+  const seen: OutboxEntry[] = [];
+  const iterator = outbox.watch()[Symbol.asyncIterator]();
+  const reading = (async () => {
+    while (true) {
+      const { done, value } = await iterator.next();
+      if (done) return;
+      seen.push(value);
+    }
+  })();
+  return {
+    seen,
+    async end() {
+      await iterator.return?.();
+      await reading;
+    },
+  };
+}
+
+/** Has time pass until the promise settles. */
+async function settled<T>(time: FakeTime, promise: Promise<T>): Promise<T> {
+  let done = false;
+  promise.then(() => done = true, () => done = true);
+  while (!done) await pass(time, 5);
+  return await promise;
+}
+
+/** Has time pass in steps, in which everything that can happens. */
+async function pass(time: FakeTime, ms: number): Promise<void> {
+  const step = Math.max(1_000, Math.ceil(ms / 50));
+  for (let left = ms; left >= 0; left -= step) {
+    await new Promise((resolve) => realTimeout(resolve, 0));
+    time.tick(Math.min(left, step));
+    await new Promise((resolve) => realTimeout(resolve, 0));
+  }
+}
+
+/** Moves the clock alone, and no timer runs. */
+function moveClock(by: number) {
+  const before = Date;
+  globalThis.Date = new Proxy(before, {
+    get: (target, key) =>
+      key === "now" ? () => before.now() + by : Reflect.get(target, key),
+  });
+  return {
+    [Symbol.dispose]() {
+      globalThis.Date = before;
+    },
+  };
+}
