@@ -37,7 +37,7 @@ export interface Browser {
   stopWorkers?(origin: string): Promise<void>;
   /** Cuts the running worker of an origin off the network, or reconnects it. */
   setWorkerOffline?(origin: string, offline: boolean): Promise<void>;
-  /** What the workers that started since `measure` ran, until it was last taken. */
+  /** What the workers ran, if that is measured, since it was last taken. */
   takeWorkerCoverage?(): Promise<ScriptCoverage[]>;
 }
 
@@ -56,7 +56,7 @@ export interface Tab {
   close(): Promise<void>;
   /** Freezes the page, or resumes it. */
   setFrozen?(frozen: boolean): Promise<void>;
-  /** What the page ran, if that is measured, until it was last taken. */
+  /** What the page ran, if that is measured, since it was last taken; complete when it is closed. */
   takeCoverage?(): Promise<ScriptCoverage[]>;
 }
 

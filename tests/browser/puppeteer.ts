@@ -6,7 +6,11 @@
  * @module
  */
 
-import puppeteer, { type CDPSession, type Page } from "puppeteer";
+import puppeteer, {
+  type CDPSession,
+  type Page,
+  type Protocol,
+} from "puppeteer";
 import type { Browser as PuppeteerBrowser } from "puppeteer";
 import type { FoundBrowser } from "../../tools/find_browser.ts";
 import type { Browser, LaunchOptions, ScriptCoverage, Tab } from "./driver.ts";
@@ -39,16 +43,24 @@ export async function launchChromium(
     async openTab() {
       const page = await browser.newPage({ type: "window" });
       const session = await page.createCDPSession();
+      const coverage: ScriptCoverage[] = [];
+      const take = async () => {
+        if (measure) coverage.push(...await takeMeasured(session));
+      };
       if (measure) await startMeasuring(session);
+      const { goto, reload, close, ...rest } = tab(page);
       return {
-        ...tab(page),
+        ...rest,
+        // What ran in a page is lost when the page goes away.
+        goto: (url) => take().then(() => goto(url)),
+        reload: () => take().then(reload),
+        close: () => take().then(close),
         async setFrozen(frozen) {
           await session.send("Page.setWebLifecycleState", {
             state: frozen ? "frozen" : "active",
           });
         },
-        takeCoverage: () =>
-          measure ? takeMeasured(session) : Promise.resolve([]),
+        takeCoverage: () => Promise.resolve(coverage.splice(0)),
       };
     },
     stopWorkers: (origin) => workers.stop(origin),
@@ -111,7 +123,6 @@ function shared(
 
 function tab(page: Page): Tab {
   const log: string[] = [];
-  let closed: Promise<void> | undefined;
   page.on("console", (message) => {
     log.push(`page: ${message.type()} ${message.text()}`);
   });
@@ -129,7 +140,9 @@ function tab(page: Page): Tab {
     },
     screenshot: () => page.screenshot(),
     bringToFront: () => page.bringToFront(),
-    close: () => closed ??= page.close(),
+    async close() {
+      if (!page.isClosed()) await page.close();
+    },
   };
 }
 
@@ -137,14 +150,12 @@ function tab(page: Page): Tab {
 class ChromiumWorkers {
   readonly #browser: PuppeteerBrowser;
   readonly #page: CDPSession;
-  readonly #root: CDPSession;
-  readonly #measure: boolean;
   readonly #versions = new Map<
     string,
-    { scriptURL: string; runningStatus: string }
+    Protocol.ServiceWorker.ServiceWorkerVersion
   >();
+  readonly #measured = new Map<string, CDPSession>();
   readonly #offline = new Map<string, CDPSession>();
-  readonly #measured = new Set<CDPSession>();
   #coverage: ScriptCoverage[] = [];
   #changed = Promise.withResolvers<void>();
 
@@ -155,64 +166,41 @@ class ChromiumWorkers {
     const [blank] = await browser.pages();
     if (!blank) throw new Error("Cannot control Chromium: it has no page");
     const page = await blank.createCDPSession();
-    const root = await browser.target().createCDPSession();
-    const workers = new ChromiumWorkers(browser, page, root, measure);
+    const workers = new ChromiumWorkers(browser, page);
     await page.send("ServiceWorker.enable");
-    if (measure) await workers.#attach(true);
+    if (measure) await workers.#measure();
     return workers;
   }
 
-  private constructor(
-    browser: PuppeteerBrowser,
-    page: CDPSession,
-    root: CDPSession,
-    measure: boolean,
-  ) {
+  private constructor(browser: PuppeteerBrowser, page: CDPSession) {
     this.#browser = browser;
     this.#page = page;
-    this.#root = root;
-    this.#measure = measure;
     page.on("ServiceWorker.workerVersionUpdated", ({ versions }) => {
-      for (const version of versions) {
-        this.#versions.set(version.versionId, version);
-      }
+      for (const version of versions) this.#update(version);
       this.#changed.resolve();
       this.#changed = Promise.withResolvers();
-    });
-    root.on("Target.attachedToTarget", ({ sessionId }) => {
-      const session = root.connection()?.session(sessionId);
-      if (!session) return;
-      this.#measured.add(session);
-      // Sent together: a worker that waits for its debuggers answers nothing
-      // until all have let it go, and then it is too late to start measuring.
-      startMeasuring(session).catch(() => {});
-      session.send("Runtime.runIfWaitingForDebugger").catch(() => {});
     });
   }
 
   async stop(origin: string): Promise<void> {
     if (this.#offline.has(origin)) {
-      // The worker would hang when it starts again.
+      // It would hang when it starts again.
       throw new Error(`Cannot stop the workers of "${origin}": one is offline`);
     }
-    // A worker that was stopped with a debugger attached hangs when it starts again.
-    if (this.#measure) await this.#attach(false);
-    try {
-      // What Chromium knows arrives before a further command is answered.
-      await this.#page.send("ServiceWorker.setForceUpdateOnPageLoad", {
-        forceUpdateOnPageLoad: false,
-      });
-      const running = () =>
-        [...this.#versions].filter(([, { scriptURL, runningStatus }]) =>
-          scriptURL.startsWith(`${origin}/`) && runningStatus !== "stopped"
-        );
-      for (const [versionId] of running()) {
-        await this.#page.send("ServiceWorker.stopWorker", { versionId });
-      }
-      while (running().length > 0) await this.#changed.promise;
-    } finally {
-      if (this.#measure) await this.#attach(true);
+    this.#coverage.push(...await this.takeCoverage());
+    // What Chromium knows arrives before a further command is answered.
+    await this.#page.send("ServiceWorker.setForceUpdateOnPageLoad", {
+      forceUpdateOnPageLoad: false,
+    });
+    const running = () =>
+      [...this.#versions.values()].filter((version) =>
+        version.scriptURL.startsWith(`${origin}/`) &&
+        version.runningStatus !== "stopped"
+      );
+    for (const { versionId } of running()) {
+      await this.#page.send("ServiceWorker.stopWorker", { versionId });
     }
+    while (running().length > 0) await this.#changed.promise;
   }
 
   async setOffline(origin: string, offline: boolean): Promise<void> {
@@ -231,7 +219,7 @@ class ChromiumWorkers {
   }
 
   async takeCoverage(): Promise<ScriptCoverage[]> {
-    const sessions = [...this.#measured];
+    const sessions = [...this.#measured.values()];
     const taken = await Promise.all(sessions.map(takeMeasured));
     return [...this.#coverage.splice(0), ...taken.flat()];
   }
@@ -247,28 +235,46 @@ class ChromiumWorkers {
     return await target.createCDPSession();
   }
 
-  /** Measures every worker from its first statement, or stops that. */
-  async #attach(attach: boolean): Promise<void> {
-    if (!attach) {
-      this.#coverage.push(...await this.takeCoverage());
-      this.#measured.clear();
-    }
-    await this.#root.send("Target.setAutoAttach", {
-      autoAttach: attach,
-      waitForDebuggerOnStart: attach,
-      flatten: true,
-      ...(attach && { filter: [{ type: "service_worker" }] }),
+  /** Measures every worker that starts from now on, from its first statement. */
+  async #measure(): Promise<void> {
+    const root = await this.#browser.target().createCDPSession();
+    root.on("Target.attachedToTarget", ({ sessionId, targetInfo }) => {
+      const session = root.connection()?.session(sessionId);
+      if (!session) return;
+      this.#measured.set(targetInfo.targetId, session);
+      startMeasuring(session).catch(() => {});
     });
+    await root.send("Target.setAutoAttach", {
+      autoAttach: true,
+      waitForDebuggerOnStart: true,
+      flatten: true,
+      filter: [{ type: "service_worker" }],
+    });
+  }
+
+  #update(version: Protocol.ServiceWorker.ServiceWorkerVersion): void {
+    const before = this.#versions.get(version.versionId);
+    this.#versions.set(version.versionId, version);
+    const { targetId, runningStatus, status } = version;
+    if (runningStatus !== "starting" || !targetId || before?.targetId) return;
+    // A worker which a session was attached to when it stopped waits, when it
+    // starts again, for that session to let it go once more.
+    const session = this.#measured.get(targetId);
+    if (session && status !== "new") startMeasuring(session).catch(() => {});
   }
 }
 
+/** Measures what a page or a worker runs from now on, and lets a worker that waits go. */
 async function startMeasuring(session: CDPSession): Promise<void> {
+  // Sent together: a worker that waits for its debuggers answers nothing until
+  // all have let it go, and then it is too late to start measuring.
   await Promise.all([
     session.send("Profiler.enable"),
     session.send("Profiler.startPreciseCoverage", {
       callCount: true,
       detailed: true,
     }),
+    session.send("Runtime.runIfWaitingForDebugger"),
   ]);
 }
 

@@ -199,16 +199,16 @@ class Scenario {
     this.#ended = true;
     const browser = this.#browser;
     const closed = (async () => {
-      await this.#takeCoverage(
-        [...this.#tabs].map((tab) => tab.takeCoverage?.()),
-      );
       await Promise.all([...this.#tabs].map((tab) => tab.close()));
       if (this.#offline) {
         await browser?.setWorkerOffline?.(this.#server?.origin ?? "", false);
       }
       // A measured worker does not stop by itself.
       await browser?.stopWorkers?.(this.#server?.origin ?? "");
-      await this.#takeCoverage([browser?.takeWorkerCoverage?.()]);
+      await this.#takeCoverage([
+        browser?.takeWorkerCoverage?.(),
+        ...[...this.#tabs].map((tab) => tab.takeCoverage?.()),
+      ]);
     })();
     try {
       await within(5000, "close the pages", closed);
