@@ -78,10 +78,10 @@ export async function listAudio(): Promise<{ id: string; total: number }[]> {
   return found;
 }
 
-/** Stores an episode as one complete response, or, if `body` fails, nothing. */
+/** Stores an episode as one complete response. */
 export async function keepAudio(
   id: string,
-  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+  body: Blob,
   { total, etag, type }: { total: number; etag: string; type: string },
 ): Promise<void> {
   const cache = await caches.open(AUDIO_CACHE);

@@ -23,6 +23,8 @@ import type { Episode } from "./server/episodes.ts";
 const container: ServiceWorkerContainer & RequestContainer<Questions> =
   navigator.serviceWorker;
 
+const RETRY = 3_000;
+
 /** Says something to those who cannot see it. */
 function announce(text: string): void {
   setText(part(document, "announcement"), text);
@@ -45,7 +47,7 @@ async function main(): Promise<void> {
   let reachable: boolean | undefined;
 
   const channel = connect<Podcast>(container);
-  const library = createLibrary(channel, showDownload);
+  const library = createLibrary(container, channel, showDownload);
   const player = createPlayer({
     container,
     episodes,
@@ -58,6 +60,9 @@ async function main(): Promise<void> {
     const { id, state, reason } = download;
     const view = views.get(id);
     view?.showDownload(download);
+    // The connection broke, though the server is there.
+    if (download.unreachable && reachable) setTimeout(library.retry, RETRY);
+
     const last = states.get(id);
     if (state === last) return;
 
@@ -127,10 +132,11 @@ async function main(): Promise<void> {
   }
 
   async function showLastPlaying(): Promise<void> {
-    const state = await channel.call("lastPlaying", undefined, {
+    const states = await channel.call("listPlaying", undefined, {
       idempotent: true,
     });
-    if (state) player.hear(state);
+    const [last] = states.sort((a, b) => b.at - a.at);
+    if (last) player.hear(last);
   }
 
   await container.register("/sw.js");

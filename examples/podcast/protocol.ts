@@ -42,8 +42,8 @@ export interface Podcast {
   download(input: { id: string }): AsyncIterable<Download>;
   /** Ends the download of an episode and removes what there is of it. */
   remove(input: { id: string }): void;
-  /** What played last in any tab that is open. */
-  lastPlaying(): NowPlaying | undefined;
+  /** What each open tab plays, or played last. */
+  listPlaying(): NowPlaying[];
   /** An episode's download has begun or ended. */
   changed: Download;
 }

@@ -10,6 +10,7 @@
  */
 
 import { type Asset, buildAssets } from "./server/assets.ts";
+import { answerEvents } from "./server/events.ts";
 import { createHandler } from "./server/handler.ts";
 
 /** How to serve. */
@@ -103,28 +104,6 @@ function watchFiles(
     clearTimeout(timer);
   })();
   return target;
-}
-
-/** Tells a page of every build, as server-sent events. */
-function answerEvents(target: EventTarget): Response {
-  const ended = new AbortController();
-  const body = new ReadableStream<string>({
-    start(controller) {
-      controller.enqueue("retry: 500\n\n");
-      target.addEventListener(
-        "built",
-        () => controller.enqueue("data: built\n\n"),
-        { signal: ended.signal },
-      );
-    },
-    cancel: () => ended.abort(),
-  });
-  return new Response(body.pipeThrough(new TextEncoderStream()), {
-    headers: {
-      "content-type": "text/event-stream",
-      "cache-control": "no-store",
-    },
-  });
 }
 
 async function main(args: string[]): Promise<void> {

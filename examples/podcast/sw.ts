@@ -29,13 +29,10 @@ const podcast = accept<Podcast>(self.clients, {
   list: () => downloads.list(),
   download: ({ id }, { signal }) => downloads.follow(id, signal),
   remove: ({ id }) => downloads.remove(id),
-  async lastPlaying() {
+  async listPlaying() {
     const tabs = await getClientData(self.clients, store);
     return tabs.map(({ data }) => data as NowPlaying | undefined)
-      .reduce(
-        (last, now) => (now?.at ?? 0) > (last?.at ?? 0) ? now : last,
-        undefined,
-      );
+      .filter((playing) => playing !== undefined);
   },
 });
 

@@ -7,6 +7,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { answerAudio } from "../../examples/podcast/server/audio.ts";
 import { buildAssets } from "../../examples/podcast/server/assets.ts";
 import {
   type Recording,
@@ -271,6 +272,28 @@ browserTest(
 );
 
 browserTest(
+  "podcast: a file that changed is downloaded from its beginning",
+  app,
+  async ({ page, server }) => {
+    await ready(page);
+    await press(page, "action");
+    await until(page, ({ percent }) => percent > 45);
+    await server.stop();
+    await until(page, ({ state }) => state === "paused");
+
+    const [longer] = recordings(DURATION + 1) as [Recording];
+    server.route(episode.audio, (request) => answerAudio(request, longer));
+    await server.restart();
+    await until(page, ({ state }) => state === "saved");
+    assertEquals(
+      ranges(server).filter((value) => value === range(0)).length,
+      2,
+    );
+    await assertWhole(page, longer);
+  },
+);
+
+browserTest(
   "podcast: opens and plays without the server",
   app,
   async (test) => {
@@ -368,14 +391,16 @@ browserTest(
 );
 
 /** Compares what is kept with what the server makes. */
-async function assertWhole(page: TestPage): Promise<void> {
+async function assertWhole(
+  page: TestPage,
+  { audio, piece, bytes }: Recording = episode,
+): Promise<void> {
   const digest = await page.evaluate(async (path) => {
     const response = await caches.match(path);
     const bytes = await response?.arrayBuffer() ?? new ArrayBuffer();
     const digest = await crypto.subtle.digest("SHA-256", bytes);
     return [...new Uint8Array(digest)].join();
-  }, episode.audio);
-  const { piece, bytes } = episode;
+  }, audio);
   const whole = readWav(piece, 0, bytes, bytes);
   const expected = await crypto.subtle.digest("SHA-256", whole);
   assertEquals(digest, [...new Uint8Array(expected)].join());

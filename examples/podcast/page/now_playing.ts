@@ -50,14 +50,14 @@ export function shareNowPlaying(
   }
 
   function tell(state: Omit<NowPlaying, "at">): void {
-    const { id, playing, position } = state;
-    const turned = told?.id !== id || told.playing !== playing;
-    if (!turned && Math.abs(position - told.position) < INTERVAL) return;
+    const same = told?.id === state.id && told.playing === state.playing;
+    const moved = Math.abs(state.position - (told?.position ?? 0));
+    if (same && moved < INTERVAL) return;
     clearTimeout(timer);
     told = { ...state, at: Date.now() };
     channel.post(told);
     // Without it, only tabs that are opened later know less.
-    if (turned) remember(told).catch(() => {});
+    if (!same) remember(told).catch(() => {});
   }
 
   async function remember(state: NowPlaying): Promise<void> {

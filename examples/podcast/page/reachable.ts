@@ -8,11 +8,12 @@
 
 import { sharedSource } from "@serviceworker/std/channel/shared-source";
 
-const INTERVAL = 4_000;
+const RETRY = 2_000;
 
 /**
- * Calls `show` again and again with whether the server answers. One tab asks for
- * all; it gives that up when it is hidden, as the timers of hidden tabs are slow.
+ * Calls `show` with whether the server can be reached, and whenever that changes.
+ * One tab keeps a connection for all; it gives that up when it is hidden, as the
+ * timers of hidden tabs are slow.
  */
 export async function followServer(
   show: (reachable: boolean) => void,
@@ -32,42 +33,43 @@ export async function followServer(
   }
 }
 
-/** Asks the server again and again, and gives each answer. */
+/**
+ * Keeps a connection open, and tells when it is there and when it breaks. To ask
+ * again and again would wake the worker every time.
+ */
 async function* watchServer(
   signal: AbortSignal,
 ): AsyncGenerator<boolean, void, undefined> {
   while (!signal.aborted) {
-    yield await ask(signal);
-    await pause(signal);
+    const source = new EventSource("/api/presence");
+    const opened = await first(source, ["open", "error"], signal) === "open";
+    yield opened;
+    if (opened) {
+      await first(source, ["error"], signal);
+      yield false;
+    }
+    source.close();
+    const later = AbortSignal.timeout(RETRY);
+    await first(globalThis, ["online"], AbortSignal.any([signal, later]));
   }
 }
 
-async function ask(signal: AbortSignal): Promise<boolean> {
-  try {
-    const deadline = AbortSignal.timeout(INTERVAL);
-    const response = await fetch("/api/ping", {
-      cache: "no-store",
-      signal: AbortSignal.any([signal, deadline]),
-    });
-    return response.ok;
-  } catch {
-    return false;
-  }
-}
-
-/** Resolves after a while, or when the network has come or gone. */
-function pause(signal: AbortSignal): Promise<void> {
+/** Resolves with the type of the first of these events, or when aborted. */
+function first(
+  target: EventTarget,
+  types: string[],
+  signal: AbortSignal,
+): Promise<string> {
   return new Promise((resolve) => {
     const ended = new AbortController();
-    const end = () => {
-      clearTimeout(timer);
+    const end = ({ type }: Event) => {
       ended.abort();
-      resolve();
+      resolve(type);
     };
-    const timer = setTimeout(end, INTERVAL);
-    const until = { signal: ended.signal };
-    addEventListener("online", end, until);
-    addEventListener("offline", end, until);
-    signal.addEventListener("abort", end, until);
+    for (const type of types) {
+      target.addEventListener(type, end, { signal: ended.signal });
+    }
+    signal.addEventListener("abort", end, { signal: ended.signal });
+    if (signal.aborted) end(new Event("abort"));
   });
 }

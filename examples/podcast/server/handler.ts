@@ -9,6 +9,7 @@
 import type { Asset } from "./assets.ts";
 import { answerAudio } from "./audio.ts";
 import { drawCover } from "./cover.ts";
+import { answerEvents } from "./events.ts";
 import { recordings, toEpisode } from "./episodes.ts";
 
 /** What the app is served from. */
@@ -44,8 +45,7 @@ export function createHandler(
     const recording = byAudio.get(pathname);
     if (recording) return answerAudio(request, recording, throttle);
 
-    // By this a page knows whether the server is there.
-    if (pathname === "/api/ping") return new Response(null, { status: 204 });
+    if (pathname === "/api/presence") return answerEvents();
 
     const cover = byCover.get(pathname);
     const asset = cover

@@ -191,19 +191,20 @@ async function loadVersion(
     number++
   ) {
     if (present.has(number)) continue;
-    const part = await fetchPart(id, number, plan, signal, (bytes) => {
+    const part = await fetchPart(id, number, plan, signal);
+    if (plan.total === 0) await writePlan(parts, plan = part.plan);
+    const body = await part.read((bytes) => {
       loaded += bytes;
       if (performance.now() - reported < REPORT_INTERVAL) return;
       reported = performance.now();
       report({ loaded, total: plan.total });
     });
-    if (plan.total === 0) await writePlan(parts, plan = part.plan);
     signal.throwIfAborted();
-    await writePart(parts, number, part.body);
+    await writePart(parts, number, body);
   }
   signal.throwIfAborted();
   report({ loaded, total: plan.total });
-  await keepAudio(id, joinParts(parts, plan), plan);
+  await keepAudio(id, await joinParts(parts, plan), plan);
   await removeParts(id);
   return plan.total;
 }

@@ -14,26 +14,25 @@ export class FileChangedError extends Error {
   override name = "FileChangedError";
 }
 
-/** A part, and the plan of the file it belongs to. */
+/** A part that the server has begun to send. */
 export interface FetchedPart {
-  body: Blob;
+  /** The file it belongs to. */
   plan: Plan;
+  /** Reads the part; `progress` is called with the size of each piece. */
+  read(progress: (bytes: number) => void): Promise<Uint8Array<ArrayBuffer>>;
 }
 
-const RANGE_REGEXP = /^bytes (\d+)-(\d+)\/(\d+)$/;
+const RANGE_REGEXP = /^bytes (\d+)-\d+\/(\d+)$/;
 
 /**
- * Downloads part `number` of the file of `plan`; of any version of the file if
- * the plan has none.
- *
- * @param progress Called with the size of each piece that arrives.
+ * Requests part `number` of the file of `plan`; of any version of the file if
+ * the plan is a new one.
  */
 export async function fetchPart(
   id: string,
   number: number,
   plan: Plan,
   signal: AbortSignal,
-  progress: (bytes: number) => void,
 ): Promise<FetchedPart> {
   const start = number * PART_BYTES;
   const response = await fetch(audioPath(id), {
@@ -45,40 +44,38 @@ export async function fetchPart(
     cache: "no-store",
     signal,
   });
-  const found = planOf(response, start);
-  if (!found || !response.body) {
-    await response.body?.cancel();
-    if (plan.total > 0 && response.ok) {
+  const { body, headers, status } = response;
+  const [, first, size] = headers.get("content-range")?.match(RANGE_REGEXP) ??
+    [];
+  const [total, etag] = [Number(size), headers.get("etag") ?? ""];
+  const isNew = plan.total === 0;
+  if (
+    body === null || status !== 206 || Number(first) !== start ||
+    !isNew && (total !== plan.total || etag !== plan.etag)
+  ) {
+    await body?.cancel();
+    if (!isNew && (response.ok || status === 416)) {
       throw new FileChangedError(`Cannot resume ${id}: the file has changed`);
     }
-    throw new Error(
-      `Cannot download ${id}: the server answered ${response.status}`,
-    );
+    throw new Error(`Cannot download ${id}: the server answered ${status}`);
   }
 
-  const pieces: Uint8Array<ArrayBuffer>[] = [];
-  const reader = response.body.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    pieces.push(value);
-    progress(value.byteLength);
-  }
-  const body = new Blob(pieces);
-  const { end } = boundsOf(number, found.total);
-  if (body.size !== end - start) {
-    throw new Error(`Cannot download ${id}: the connection broke`);
-  }
-  return { body, plan: found };
-}
-
-/** What the server says of the file, if it answers the range asked for. */
-function planOf(response: Response, start: number): Plan | undefined {
-  const range = response.headers.get("content-range")?.match(RANGE_REGEXP);
-  if (response.status !== 206 || Number(range?.[1]) !== start) return undefined;
   return {
-    total: Number(range?.[3]),
-    etag: response.headers.get("etag") ?? "",
-    type: response.headers.get("content-type") ?? "",
+    plan: { total, etag, type: headers.get("content-type") ?? "" },
+    async read(progress) {
+      const { end } = boundsOf(number, total);
+      const part = new Uint8Array(end - start);
+      const reader = body.getReader();
+      let filled = 0;
+      while (true) {
+        const { done, value } = await reader.read();
+        if (done) break;
+        part.set(value, filled);
+        filled += value.byteLength;
+        progress(value.byteLength);
+      }
+      if (filled === part.byteLength) return part;
+      throw new TypeError(`Cannot download ${id}: the connection broke`);
+    },
   };
 }

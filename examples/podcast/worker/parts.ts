@@ -72,26 +72,18 @@ export function boundsOf(
 export async function writePart(
   parts: Cache,
   number: number,
-  body: Blob,
+  body: Uint8Array<ArrayBuffer>,
 ): Promise<void> {
   await parts.put(`/${number}`, new Response(body));
 }
 
-/** The parts one after the other, of which one at a time is in memory. */
-export function joinParts(
-  parts: Cache,
-  { total }: Plan,
-): ReadableStream<Uint8Array<ArrayBuffer>> {
-  let number = 0;
-  return new ReadableStream({
-    async pull(controller) {
-      const response = await parts.match(`/${number}`);
-      if (!response) {
-        throw new Error(`Cannot join the parts: part ${number} is gone`);
-      }
-      controller.enqueue(new Uint8Array(await response.arrayBuffer()));
-      number++;
-      if (number * PART_BYTES >= total) controller.close();
-    },
-  }, { highWaterMark: 0 });
+/** The whole file. It stays on disk, where the engine reads blobs from there. */
+export async function joinParts(parts: Cache, { total }: Plan): Promise<Blob> {
+  const blobs: Blob[] = [];
+  for (let number = 0; number * PART_BYTES < total; number++) {
+    const part = await parts.match(`/${number}`);
+    if (!part) throw new Error(`Cannot join the parts: part ${number} is gone`);
+    blobs.push(await part.blob());
+  }
+  return new Blob(blobs);
 }
