@@ -59,7 +59,6 @@ browserTest(
     await page.call("set", "kept");
     await stopWorkers();
     assertEquals(await page.call("get"), [["/", "kept"]]);
-    await stopWorkers();
     await page.call("set", "set anew");
     assertEquals(await page.call("get"), [["/", "set anew"]]);
   },
