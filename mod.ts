@@ -11,3 +11,4 @@
 
 export * from "./channel/mod.ts";
 export * from "./storage/mod.ts";
+export * from "./sync/mod.ts";
