@@ -29,6 +29,8 @@ export interface ScheduleTransaction {
 
 /** The part of a store that {@linkcode createSchedule} uses. */
 export interface ScheduleStore {
+  /** Resolves with the value of a key, `undefined` if there is none. */
+  get(key: string): Promise<unknown>;
   /** Stores a value. */
   set(key: string, value: unknown): Promise<void>;
   /** Resolves with keys that begin with the prefix, and their values. */
@@ -273,16 +275,21 @@ export function createSchedule(
       while (true) {
         const all = await list();
         const now = Date.now();
-        const due = all.find((stored) => dueAt(stored, now) <= now);
-        if (due) {
-          await runJob(due, now, count, signal);
-          continue;
+        const due = all.filter((stored) => dueAt(stored, now) <= now);
+        for (const stored of due) {
+          if (await isThere(stored)) await runJob(stored, now, count, signal);
         }
-        const times = all.map((stored) => dueAt(stored, now));
-        const next = times.length > 0 ? Math.min(...times) : undefined;
-        return { ...count, next };
+        if (due.length > 0) continue;
+        const next = Math.min(...all.map((stored) => dueAt(stored, now)));
+        return { ...count, next: next < Infinity ? next : undefined };
       }
     });
+  }
+
+  /** Whether a job was neither cancelled nor replaced. */
+  async function isThere({ job, token }: Stored): Promise<boolean> {
+    const found = await store.get(prefix + job.id) as Stored | undefined;
+    return found?.token === token;
   }
 
   async function runJob(
