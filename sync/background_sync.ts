@@ -19,16 +19,25 @@
 /** What there is to be done. */
 export interface BackgroundSyncWork {
   /**
-   * Does what can be done now, and resolves with when there is more to do, as of
-   * `Date.now()`, or with `undefined` in its place.
+   * Does what can be done now, and resolves with when there is more to do. The
+   * signal aborts when it is to end.
    */
-  (options: { signal: AbortSignal }): Promise<
-    { readonly next?: number | undefined } | void
-  >;
+  (options: { signal: AbortSignal }):
+    | BackgroundSyncResult
+    | Promise<BackgroundSyncResult | void>
+    | void;
+}
+
+/** What the work resolves with. */
+export interface BackgroundSyncResult {
+  /** When there is more to do, as of `Date.now()`; `undefined` if never. */
+  readonly next?: number | undefined;
 }
 
 /** The part of a `ServiceWorkerRegistration` that {@linkcode backgroundSync} uses. */
 export interface BackgroundSyncRegistration {
+  /** The worker that the event would be for. */
+  readonly active: object | null;
   /** Missing in browsers that have no Background Sync. */
   readonly sync?: { register(tag: string): Promise<void> } | undefined;
 }
@@ -206,8 +215,9 @@ export function backgroundSync(
     trigger();
     if (!registration) return "unsupported";
     try {
-      const { sync } = await ready(registration, closed.signal);
+      const { active, sync } = await ready(registration, closed.signal);
       if (!sync) return "unsupported";
+      if (!active) return "refused";
       await sync.register(tag);
       return "registered";
     } catch {

@@ -24,6 +24,7 @@ class Page extends EventTarget {
 }
 
 class Registration {
+  active: object | null = {};
   readonly tags: string[] = [];
   readonly sync = {
     register: (tag: string) => {
@@ -52,7 +53,7 @@ function turns(ms = 0): Promise<void> {
 Deno.test("backgroundSync() runs the work for every reason there is", async () => {
   const scope = new Page();
   let runs = 0;
-  const sync = backgroundSync(undefined, async () => void runs++, { scope });
+  const sync = backgroundSync(undefined, () => void runs++, { scope });
   const reasons: Record<string, () => unknown> = {
     start: () => {},
     online: () => scope.dispatchEvent(new Event("online")),
@@ -77,7 +78,7 @@ Deno.test("backgroundSync() runs the work for every reason there is", async () =
 Deno.test("backgroundSync() runs the work in a worker, which has no document", async () => {
   const scope = new EventTarget();
   let runs = 0;
-  const sync = backgroundSync(undefined, async () => void runs++, { scope });
+  const sync = backgroundSync(undefined, () => void runs++, { scope });
   scope.dispatchEvent(new Event("online"));
   await turns();
   assertEquals(runs, 2);
@@ -166,8 +167,12 @@ Deno.test("request() resolves with whether the browser takes it", async () => {
     registration.refusal = new DOMException("no", name);
     assertEquals(await sync.request(), "refused");
   }
+  registration.refusal = undefined;
+  registration.active = null;
+  assertEquals(await sync.request(), "refused");
   sync.close();
-  for (const missing of [undefined, {}, Promise.resolve({})]) {
+  const without = { active: {} };
+  for (const missing of [undefined, without, Promise.resolve(without)]) {
     const sync = backgroundSync(missing, work, { scope });
     assertEquals(await sync.request(), "unsupported");
     sync.close();
@@ -212,7 +217,7 @@ Deno.test("backgroundSync() ends with the reason of its signal", async () => {
   const controller = new AbortController();
   const options = { scope: new Page(), signal: controller.signal };
   let runs = 0;
-  const work = async () => void runs++;
+  const work = () => void runs++;
   const sync = backgroundSync(undefined, work, options);
   await turns();
   controller.abort(reason);
@@ -225,10 +230,10 @@ Deno.test("backgroundSync() ends with the reason of its signal", async () => {
 Deno.test("handleSync() leaves events with another tag alone", () => {
   const other = event("other");
   let runs = 0;
-  assertEquals(handleSync(other, async () => void runs++), false);
+  assertEquals(handleSync(other, () => void runs++), false);
   assertEquals([runs, other.promises.length], [0, 0]);
   assertEquals(
-    handleSync(other, async () => void runs++, { tag: "other" }),
+    handleSync(other, () => void runs++, { tag: "other" }),
     true,
   );
   assertEquals([runs, other.promises.length], [1, 1]);

@@ -1522,10 +1522,13 @@ export function createOutbox<T = Request>(
       { start, pull, cancel: () => over.abort() },
       { highWaterMark: 0 },
     ).getReader();
-    const done = () => ({ done: true as const, value: undefined });
+    const end = { done: true, value: undefined } as const;
     return {
-      next: () => reader.read(),
-      return: () => reader.cancel().then(done, done),
+      async next() {
+        const { done, value } = await reader.read();
+        return done ? end : { done, value };
+      },
+      return: () => reader.cancel().then(() => end, () => end),
     };
   }
 

@@ -22,6 +22,8 @@ export interface PeriodicSyncStore {
 
 /** The part of a `ServiceWorkerRegistration` that {@linkcode createPeriodicSync} uses. */
 export interface PeriodicSyncRegistration {
+  /** The worker that the events would be for. */
+  readonly active: object | null;
   /** Missing in browsers that have no Periodic Background Sync. */
   readonly periodicSync?: {
     register(tag: string, options: { minInterval: number }): Promise<void>;
@@ -155,7 +157,7 @@ const LIMIT = 240_000;
  * // In the worker:
  * addEventListener("periodicsync", news as unknown as EventListener);
  * // In the page:
- * assertEquals(await news.register({}), "unsupported");
+ * assertEquals(await news.register({ active: null }), "unsupported");
  * assertEquals(await news.catchUp(), "done");
  * assertEquals(await news.catchUp(), "fresh");
  * assertEquals(refreshed, 1);
@@ -209,8 +211,9 @@ export function createPeriodicSync(
   }
 
   return Object.assign(listener, {
-    async register({ periodicSync }: PeriodicSyncRegistration) {
+    async register({ active, periodicSync }: PeriodicSyncRegistration) {
       if (!periodicSync) return "unsupported" as const;
+      if (!active) return "refused" as const;
       const name = "periodic-background-sync";
       try {
         const state = (await permissions?.query({ name }))?.state;

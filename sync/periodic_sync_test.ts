@@ -67,7 +67,7 @@ function bed(
 Deno.test("register() has the browser fire events, and unregister() no more", async () => {
   const { tag, periodic } = bed();
   const periodicSync = new Manager();
-  const registration = { periodicSync };
+  const registration = { active: {}, periodicSync };
   assertEquals(await periodic.isRegistered(registration), false);
   assertEquals(await periodic.register(registration), "registered");
   assertEquals(periodicSync.tags.get(tag), HOUR);
@@ -81,17 +81,22 @@ Deno.test("register() resolves with why the browser will not", async () => {
   const periodicSync = new Manager();
   for (const state of ["denied", "prompt"]) {
     const { periodic } = bed(undefined, state);
-    assertEquals(await periodic.register({ periodicSync }), state);
+    assertEquals(await periodic.register({ active: {}, periodicSync }), state);
   }
   assertEquals(periodicSync.tags.size, 0);
   const { periodic } = bed();
   periodicSync.refusal = new DOMException("no", "NotAllowedError");
-  assertEquals(await periodic.register({ periodicSync }), "denied");
+  assertEquals(await periodic.register({ active: {}, periodicSync }), "denied");
   periodicSync.refusal = new DOMException("no", "InvalidStateError");
-  assertEquals(await periodic.register({ periodicSync }), "refused");
-  assertEquals(await periodic.register({}), "unsupported");
-  assertEquals(await periodic.unregister({}), false);
-  assertEquals(await periodic.isRegistered({}), false);
+  assertEquals(
+    await periodic.register({ active: {}, periodicSync }),
+    "refused",
+  );
+  const inactive = { active: null, periodicSync };
+  assertEquals(await periodic.register(inactive), "refused");
+  assertEquals(await periodic.register({ active: {} }), "unsupported");
+  assertEquals(await periodic.unregister({ active: {} }), false);
+  assertEquals(await periodic.isRegistered({ active: {} }), false);
 });
 
 Deno.test("register() tries where permissions cannot be asked", async () => {
@@ -100,11 +105,14 @@ Deno.test("register() tries where permissions cannot be asked", async () => {
   const without = createPeriodicSync(memoryStore(), work, {
     permissions: null,
   });
-  assertEquals(await without.register({ periodicSync }), "registered");
+  assertEquals(
+    await without.register({ active: {}, periodicSync }),
+    "registered",
+  );
   const unknown = createPeriodicSync(memoryStore(), work, {
     permissions: { query: () => Promise.reject(new TypeError("unknown")) },
   });
-  assertEquals(await unknown.register({ periodicSync }), "refused");
+  assertEquals(await unknown.register({ active: {}, periodicSync }), "refused");
 });
 
 Deno.test("catchUp() does the work if it was last done too long ago", async () => {
