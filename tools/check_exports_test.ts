@@ -45,6 +45,19 @@ Deno.test("checkExports() reports a folder that nothing exports", async () => {
   ]);
 });
 
+Deno.test("checkExports() wants testing/ outside of the root", async () => {
+  const exports = { ...EXPORTS, "./testing": "./testing/mod.ts" };
+  const files = {
+    "deno.json": JSON.stringify({ exports }),
+    "testing/mod.ts": "",
+  };
+  assertEquals(await problemsWith(files), []);
+  const root = GOOD["mod.ts"] + 'export * from "./testing/mod.ts";\n';
+  assertEquals(await problemsWith({ ...files, "mod.ts": root }), [
+    "mod.ts exports testing/mod.ts, which is missing",
+  ]);
+});
+
 Deno.test("checkExports() reports exports without a file", async () => {
   const exports = { ...EXPORTS, "./channel/gone": "./channel/gone.ts" };
   assertEquals(

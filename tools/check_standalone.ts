@@ -10,7 +10,7 @@
  * @module
  */
 
-import { basename } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import denoJson from "../deno.json" with { type: "json" };
 import { runDeno } from "./deno.ts";
 import { tempFolder } from "./temp_folder.ts";
@@ -25,7 +25,10 @@ const LIBRARIES = {
 export async function checkStandalone(paths: string[]): Promise<string[]> {
   const copies: Record<string, string> = {};
   for (const [index, path] of paths.entries()) {
-    copies[`${index}/${basename(path)}`] = await Deno.readTextFile(path);
+    for (const part of await partsOf(path)) {
+      const name = relative(dirname(path), part);
+      copies[`${index}/${name}`] = await Deno.readTextFile(part);
+    }
   }
   const problems = await Promise.all(
     Object.entries(LIBRARIES).map(async ([name, lib]) => {
@@ -41,6 +44,24 @@ export async function checkStandalone(paths: string[]): Promise<string[]> {
     }),
   );
   return problems.flat();
+}
+
+/**
+ * What is copied with a module: itself alone, or, where its parts have a folder
+ * of its name, that folder and the modules beside it.
+ */
+async function partsOf(path: string): Promise<string[]> {
+  const folder = path.replace(/\.ts$/, "");
+  if (!(await Deno.stat(folder).catch(() => undefined))?.isDirectory) {
+    return [path];
+  }
+  const parts = [];
+  for (const place of [dirname(path), folder]) {
+    for await (const { name } of Deno.readDir(place)) {
+      if (/(?<!_test)\.ts$/.test(name)) parts.push(join(place, name));
+    }
+  }
+  return parts;
 }
 
 /** The published modules, without the `mod.ts` files. */

@@ -29,6 +29,15 @@ Deno.test("checkStandalone() reports an import of a sibling", async () => {
   for (const problem of problems) assertStringIncludes(problem, "a.ts");
 });
 
+Deno.test("checkStandalone() copies the parts of a module with it", async () => {
+  await using folder = await tempFolder({
+    "a.ts": 'export { B } from "./a/b.ts";\n',
+    "a/b.ts": 'export { C as B } from "../c.ts";\n',
+    "c.ts": "export const C = 1;\n",
+  });
+  assertEquals(await checkStandalone([join(folder.path, "a.ts")]), []);
+});
+
 Deno.test("checkStandalone() reports what only some libraries have", async () => {
   const reports = async (type: string) =>
     (await problemsOf(`export type B = ${type};\n`))

@@ -1,0 +1,534 @@
+// Copyright 2026 the @serviceworker/std authors. MIT license.
+
+import type { HostScope } from "../host.ts";
+import { Cache } from "./cache.ts";
+import { Client, Clients, WindowClient } from "./clients.ts";
+import type { Core } from "./core.ts";
+import * as events from "./events.ts";
+import { Gate } from "./gate.ts";
+import {
+  dressResponse,
+  factsOf,
+  requestOf,
+  streamOf,
+  withBody,
+} from "./http.ts";
+import type { TransferOptions } from "./messages.ts";
+import { Realm, ServiceWorker, ServiceWorkerRegistration } from "./realm.ts";
+import type { Window } from "./window.ts";
+import type { Worker } from "./worker.ts";
+
+/** A script: its text, or a function in its place. */
+export type Script =
+  | string
+  | ((scope: HostScope, life: number) => unknown);
+
+const EVENT_TYPES = [
+  "activate",
+  "backgroundfetchabort",
+  "backgroundfetchclick",
+  "backgroundfetchfail",
+  "backgroundfetchsuccess",
+  "error",
+  "fetch",
+  "install",
+  "message",
+  "messageerror",
+  "notificationclick",
+  "notificationclose",
+  "periodicsync",
+  "push",
+  "pushsubscriptionchange",
+  "sync",
+];
+
+// In a call of a worker, the names of globals may mean those of its scope.
+const RuntimeAbortSignal = AbortSignal;
+const RuntimeDate = Date;
+const RuntimeMessageChannel = MessageChannel;
+const RuntimeRequest = Request;
+
+/** What a service worker has of the runtime as it is. */
+const PRESENT = {
+  AbortController,
+  Blob,
+  CompressionStream,
+  DOMException,
+  DecompressionStream,
+  Event,
+  EventTarget,
+  File,
+  FormData,
+  Headers,
+  MessageEvent,
+  MessagePort,
+  ReadableStream,
+  Response,
+  TextDecoder,
+  TextEncoder,
+  TransformStream,
+  URL,
+  URLPattern,
+  URLSearchParams,
+  WebSocket,
+  WritableStream,
+  atob,
+  btoa,
+  console,
+  crypto,
+  queueMicrotask,
+  structuredClone,
+};
+
+/** What the runtime has and a service worker has not. */
+const ABSENT = [
+  "Bun",
+  "Deno",
+  "Worker",
+  "alert",
+  "close",
+  "confirm",
+  "document",
+  "localStorage",
+  "parent",
+  "process",
+  "prompt",
+  "sessionStorage",
+  "window",
+];
+
+/** How long a click lets a worker open or focus a page, as in Chromium. */
+const INTERACTION_LIMIT = 10_000;
+
+/** One run of a worker's script, from its start until it is stopped. */
+export class Life {
+  alive = true;
+  /** The timer that ends it when it is idle. */
+  rest: number | undefined;
+  /** Until when it may open or focus a page, by the clock's elapsed time. */
+  interactsUntil = -1;
+  readonly worker: Worker;
+  readonly number: number;
+  readonly realm: Realm;
+  readonly gate: Gate;
+  readonly scope: ServiceWorkerGlobalScope;
+  /** The types of event that were listened for. */
+  readonly listenedFor = new Set<string>();
+  /** Settles when the script has been evaluated, or cannot be. */
+  readonly evaluated: Promise<void>;
+  readonly #core: Core;
+  readonly #stopped = Promise.withResolvers<void>();
+  readonly #abort = new AbortController();
+  readonly #timers = new Map<number, number>();
+  readonly #ports = new Set<MessagePort>();
+  readonly #channels = new Set<{ close(): void }>();
+
+  constructor(worker: Worker, number: number) {
+    this.worker = worker;
+    this.number = number;
+    this.#core = worker.core;
+    this.realm = this.#core.enter(
+      new Realm(this.#core, worker, (work) =>
+        this.#core.task(() => {
+          if (this.alive) this.run(work);
+        })),
+    );
+    this.gate = new Gate(this);
+    this.scope = new ServiceWorkerGlobalScope(this);
+    this.#furnish();
+    this.evaluated = this.#evaluate(worker.script);
+    // Whoever starts the worker learns of it.
+    this.evaluated.catch(() => {});
+  }
+
+  get stopped(): Promise<void> {
+    return this.#stopped.promise;
+  }
+
+  step(name: string): boolean {
+    if (this.alive && this.#core.countStep(name)) {
+      this.leave(() => this.stop());
+    }
+    return this.alive;
+  }
+
+  run<T>(work: () => T): T {
+    const { context } = this.#core;
+    return context ? context.run(this.scope, work) : work();
+  }
+
+  leave<T>(work: () => T): T {
+    const { context } = this.#core;
+    return context ? context.run(undefined, work) : work();
+  }
+
+  /** Calls a listener; what it throws is an uncaught error of the worker. */
+  guard(work: () => unknown): void {
+    try {
+      this.run(work);
+    } catch (error) {
+      const event = Object.assign(new Event("error", { cancelable: true }), {
+        error,
+        message: String(error),
+      });
+      this.scope.dispatchEvent(event);
+      if (!event.defaultPrevented) this.#core.errors.push(error);
+    }
+  }
+
+  /** Makes a port the worker's: it goes silent with it. */
+  adopt(port: MessagePort): MessagePort {
+    this.#ports.add(port);
+    const post = port.postMessage.bind(port);
+    Object.defineProperty(port, "postMessage", {
+      value: (message: unknown, options: TransferOptions = []) => {
+        if (!this.step("MessagePort.postMessage")) return;
+        const transfer = Array.isArray(options)
+          ? options
+          : options.transfer ?? [];
+        post(message, transfer);
+        for (const moved of transfer) {
+          if (moved instanceof MessagePort) this.#ports.delete(moved);
+        }
+      },
+    });
+    port.addEventListener("message", ({ ports }) => {
+      for (const moved of ports) this.adopt(moved);
+    });
+    return port;
+  }
+
+  clientOf(page: Window): unknown {
+    return this.gate.out(new WindowClient(this, page), "Client");
+  }
+
+  /** Uses up the click that lets a worker open or focus a page. */
+  interact(verb: string): void {
+    if (this.#core.clock.elapsed() > this.interactsUntil) {
+      throw new DOMException(
+        `Cannot ${verb} a window: no notification was clicked`,
+        "InvalidAccessError",
+      );
+    }
+    this.interactsUntil = -1;
+  }
+
+  allowInteraction(): void {
+    this.interactsUntil = this.#core.clock.elapsed() + INTERACTION_LIMIT;
+  }
+
+  stop(): void {
+    if (!this.alive) return;
+    this.alive = false;
+    const { worker } = this;
+    if (worker.life === this) worker.life = undefined;
+    this.#core.write(`stop ${worker.scriptURL}, life ${this.number}`);
+    this.#core.leave(this.realm);
+    this.#core.clock.clearTimeout(this.rest);
+    for (const id of this.#timers.values()) this.#core.clock.clearTimeout(id);
+    for (const port of this.#ports) port.close();
+    for (const channel of this.#channels) channel.close();
+    this.gate.close();
+    this.#abort.abort(
+      new DOMException(
+        `Cannot go on: ${worker.scriptURL} was stopped`,
+        "AbortError",
+      ),
+    );
+    this.#stopped.resolve();
+    this.#core.locks.release(this);
+  }
+
+  async #evaluate(script: Script): Promise<void> {
+    const { scope } = this;
+    const result = this.run(() =>
+      typeof script === "string"
+        ? evaluate(script, this.worker.scriptURL, scope)
+        : script(scope as unknown as HostScope, this.number)
+    );
+    if (result instanceof Promise) await Promise.race([result, this.stopped]);
+    if (!this.alive) {
+      throw new DOMException(
+        `Cannot start ${this.worker.scriptURL}: it was stopped`,
+        "AbortError",
+      );
+    }
+  }
+
+  /** Puts the globals of a service worker on the scope. */
+  #furnish(): void {
+    const { worker, realm, gate, scope } = this;
+    const core = this.#core;
+    const { clock, origin } = core;
+    const { registration, scriptURL } = worker;
+    const shown = (object: object, name: string) => gate.out(object, name);
+    const base = scriptURL;
+    const now = () => this.leave(() => clock.now());
+    const setTimer = (repeats: boolean) =>
+    (
+      callback: (...args: unknown[]) => unknown,
+      delay = 0,
+      ...args: unknown[]
+    ): number => {
+      if (!this.alive) return 0;
+      const ring = () => {
+        if (repeats) this.#timers.set(id, clock.setTimeout(ring, delay));
+        else this.#timers.delete(id);
+        if (this.step("timer")) this.guard(() => callback(...args));
+      };
+      const id = this.leave(() => clock.setTimeout(ring, delay));
+      this.#timers.set(id, id);
+      return id;
+    };
+    const setTimeout = setTimer(false);
+    const clearTimer = (id?: number) => {
+      this.leave(() => clock.clearTimeout(this.#timers.get(id ?? 0)));
+      this.#timers.delete(id ?? 0);
+    };
+
+    const openChannel = (name: string) => {
+      const channel = core.channels.open(
+        String(name),
+        (work) => realm.task(work),
+      );
+      this.#channels.add(channel);
+      return shown(channel, "BroadcastChannel");
+    };
+
+    const members: Record<string, unknown> = {
+      ...Object.fromEntries(ABSENT.map((name) => [name, undefined])),
+      ...PRESENT,
+      ...events,
+      Cache,
+      Client,
+      Clients,
+      ServiceWorker,
+      ServiceWorkerGlobalScope,
+      ServiceWorkerRegistration,
+      WindowClient,
+      self: scope,
+      globalThis: scope,
+      origin,
+      isSecureContext: true,
+      location: new URL(scriptURL),
+      caches: shown(core.cachesOf(scriptURL), "caches"),
+      clients: shown(new Clients(this), "clients"),
+      registration: shown(realm.registrationOf(registration), "registration"),
+      ...(core.has("self.serviceWorker") && {
+        serviceWorker: shown(realm.workerOf(worker), "ServiceWorker"),
+      }),
+      navigator: shown(core.navigatorOf(realm, this), "navigator"),
+      skipWaiting: () =>
+        this.#call("skipWaiting", () => registration.skipWaiting(worker)),
+      fetch: (input: Request | string | URL, init?: RequestInit) =>
+        this.leave(() => this.#fetch(input, init)),
+      importScripts: (...urls: string[]) => {
+        for (const url of urls) this.#import(new URL(url, base).href);
+      },
+      setTimeout,
+      setInterval: setTimer(true),
+      clearTimeout: clearTimer,
+      clearInterval: clearTimer,
+      Notification: core.notifications.interfaceOf(),
+      Date: class extends RuntimeDate {
+        constructor(...args: []) {
+          super(...(args.length === 0 ? [now()] as unknown as [] : args));
+        }
+        static override now(): number {
+          return now();
+        }
+      },
+      performance: {
+        now: () => this.leave(() => clock.elapsed()),
+        timeOrigin: now(),
+      },
+      AbortSignal: abortSignalOf((delay, abort) => setTimeout(abort, delay)),
+      Request: class extends RuntimeRequest {
+        constructor(input: Request | string | URL, init?: RequestInit) {
+          super(
+            input instanceof RuntimeRequest ? input : new URL(input, base),
+            init,
+          );
+        }
+        static override [Symbol.hasInstance](value: unknown): boolean {
+          return value instanceof RuntimeRequest;
+        }
+      },
+      MessageChannel: messageChannelOf((port) => this.adopt(port)),
+      // Constructed by whoever calls it with `new`.
+      BroadcastChannel: function (name: string) {
+        return openChannel(name);
+      },
+      ...Object.fromEntries(
+        Object.entries(core.provided).map((
+          [name, value],
+        ) => [name, gate.out(value, name)]),
+      ),
+    };
+    for (const [name, value] of Object.entries(members)) {
+      Object.defineProperty(scope, name, {
+        value,
+        configurable: true,
+        enumerable: true,
+        writable: true,
+      });
+    }
+    core.scopeMade(Reflect.ownKeys(scope));
+  }
+
+  /** A call into the platform that is no method of an object. */
+  #call<T>(name: string, effect: () => Promise<T>): Promise<T> {
+    return this.step(name)
+      ? this.gate.later(this.leave(effect), name)
+      : new Promise(() => {});
+  }
+
+  async #fetch(
+    input: Request | string | URL,
+    init: RequestInit | undefined,
+  ): Promise<Response> {
+    const request = requestOf(input, init, this.worker.scriptURL);
+    const { method, url } = request;
+    const response = await this.#call(
+      `fetch ${method} ${url}`,
+      () => this.#core.fetchPast(request, this.#abort.signal),
+    );
+    const reader = response.body?.getReader();
+    if (!reader) return response;
+    const body = streamOf(async () => {
+      const { done, value } = await this.#call(
+        `read ${url}`,
+        () => reader.read(),
+      );
+      return done ? undefined : value as Uint8Array<ArrayBuffer>;
+    }, (reason) => reader.cancel(reason));
+    return dressResponse(withBody(response, body), factsOf(response));
+  }
+
+  #import(url: string): void {
+    const script = this.#core.scripts.get(url);
+    if (typeof script !== "string") {
+      throw new DOMException(
+        `Cannot import ${url}: the host has no text for it`,
+        "NetworkError",
+      );
+    }
+    evaluate(script, url, this.scope);
+  }
+}
+
+/** `AbortSignal` with a timeout by another clock. */
+function abortSignalOf(
+  setTimer: (delay: number, abort: () => void) => void,
+): object {
+  return {
+    prototype: RuntimeAbortSignal.prototype,
+    abort: (reason?: unknown) => RuntimeAbortSignal.abort(reason),
+    any: (signals: AbortSignal[]) => RuntimeAbortSignal.any(signals),
+    timeout(delay: number) {
+      const controller = new AbortController();
+      setTimer(delay, () =>
+        controller.abort(
+          new DOMException(
+            `Cannot go on: ${delay} ms have passed`,
+            "TimeoutError",
+          ),
+        ));
+      return controller.signal;
+    },
+    [Symbol.hasInstance]: (value: unknown) =>
+      value instanceof RuntimeAbortSignal,
+  };
+}
+
+/** A `MessageChannel` whose ports are passed to `adopt`. */
+function messageChannelOf(
+  adopt: (port: MessagePort) => void,
+): typeof MessageChannel {
+  return class extends RuntimeMessageChannel {
+    constructor() {
+      super();
+      adopt(this.port1);
+      adopt(this.port2);
+    }
+  };
+}
+
+type Listener = EventListenerOrEventListenerObject | null;
+
+/** `ServiceWorkerGlobalScope`. */
+class ServiceWorkerGlobalScope extends EventTarget {
+  readonly #life: Life;
+  readonly #listeners = new WeakMap<object, EventListener>();
+
+  constructor(life: Life) {
+    super();
+    this.#life = life;
+    // Called as globals, they have no `this`.
+    for (
+      const name of [
+        "addEventListener",
+        "dispatchEvent",
+        "removeEventListener",
+      ] as const
+    ) Object.defineProperty(this, name, { value: this[name].bind(this) });
+    for (const type of EVENT_TYPES) this.#attribute(type);
+  }
+
+  override addEventListener(
+    type: string,
+    listener: Listener,
+    options?: AddEventListenerOptions | boolean,
+  ): void {
+    this.#life.listenedFor.add(type);
+    super.addEventListener(type, this.#wrap(listener), options);
+  }
+
+  override removeEventListener(
+    type: string,
+    listener: Listener,
+    options?: EventListenerOptions | boolean,
+  ): void {
+    super.removeEventListener(type, this.#wrap(listener), options);
+  }
+
+  #wrap(listener: Listener): EventListener | null {
+    if (!listener) return null;
+    let wrapped = this.#listeners.get(listener);
+    if (!wrapped) {
+      wrapped = (event) => {
+        if (!this.#life.alive) return;
+        this.#life.guard(() =>
+          typeof listener === "function"
+            ? listener.call(this, event)
+            : listener.handleEvent(event)
+        );
+      };
+      this.#listeners.set(listener, wrapped);
+    }
+    return wrapped;
+  }
+
+  #attribute(type: string): void {
+    let handler: ((event: Event) => void) | null = null;
+    const call = (event: Event) => handler?.call(this, event);
+    Object.defineProperty(this, `on${type}`, {
+      get: () => handler,
+      set: (value) => {
+        if (!handler) this.addEventListener(type, call);
+        handler = typeof value === "function" ? value : null;
+      },
+    });
+  }
+}
+
+/** Evaluates the text of a classic script, whose globals are those of `scope`. */
+function evaluate(text: string, url: string, scope: object): unknown {
+  // In a function of its own, the script may be strict. It ends on a new line,
+  // lest its last comment swallow the brace.
+  const run = new Function(
+    "scope",
+    `with (scope) { return (function () { ${text}\n}).call(scope); }\n//# sourceURL=${url}`,
+  );
+  return run(scope);
+}
