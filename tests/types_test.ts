@@ -32,6 +32,24 @@ import type {
   SharedSourceLocks,
   SharedSourcePage,
 } from "../channel/shared_source.ts";
+import type { MemoryStore } from "../storage/memory_store.ts";
+import type { Store } from "../storage/open_store.ts";
+import type {
+  BackgroundSyncRegistration,
+  BackgroundSyncScope,
+  BackgroundSyncWork,
+} from "../sync/background_sync.ts";
+import type { Outbox, OutboxLocks, OutboxStore } from "../sync/outbox.ts";
+import type {
+  PeriodicSyncLocks,
+  PeriodicSyncRegistration,
+  PeriodicSyncStore,
+} from "../sync/periodic_sync.ts";
+import type {
+  Schedule,
+  ScheduleLocks,
+  ScheduleStore,
+} from "../sync/schedule.ts";
 
 type Fits<Wanted, Real extends Wanted> = Real;
 
@@ -75,6 +93,22 @@ export type Good = [
   Fits<SharedSourceLocks, LockManager>,
   Fits<SharedSourcePage, Window>,
   Fits<SharedSourcePage, typeof globalThis>,
+
+  Fits<OutboxStore, Store>,
+  Fits<OutboxStore, MemoryStore>,
+  Fits<OutboxLocks, LockManager>,
+  Fits<BackgroundSyncRegistration, ServiceWorkerRegistration>,
+  Fits<BackgroundSyncScope, Window>,
+  Fits<BackgroundSyncScope, typeof globalThis>,
+  Fits<BackgroundSyncScope, ServiceWorkerGlobalScope>,
+  Fits<BackgroundSyncWork, Outbox<Request>["flush"]>,
+  Fits<BackgroundSyncWork, Schedule["run"]>,
+  Fits<PeriodicSyncLocks, LockManager>,
+  Fits<PeriodicSyncRegistration, ServiceWorkerRegistration>,
+  Fits<PeriodicSyncStore, Store>,
+  Fits<ScheduleLocks, LockManager>,
+  Fits<ScheduleStore, Store>,
+  Fits<ScheduleStore, MemoryStore>,
 ];
 
 /** What looks alike. */
@@ -115,6 +149,13 @@ export type Bad = [
   Fits<ClientDataClients<Client>, Client>,
   // @ts-expect-error it holds no locks
   Fits<SharedSourceLocks, StorageManager>,
+
+  // @ts-expect-error it has no transactions
+  Fits<OutboxStore, Map<string, unknown>>,
+  // @ts-expect-error it is not registered yet
+  Fits<BackgroundSyncRegistration, ServiceWorkerContainer>,
+  // @ts-expect-error it resolves with something else
+  Fits<BackgroundSyncWork, Outbox<Request>["clear"]>,
 ];
 
 /** What cannot be told apart: it fits, and never answers, as its doc says. */
