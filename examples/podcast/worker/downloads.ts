@@ -137,7 +137,7 @@ export function createDownloads(
 function reasonOf(error: unknown): Pick<Download, "reason" | "unreachable"> {
   // All that fetch() and a body that breaks say.
   if (error instanceof TypeError) {
-    return { reason: "the server cannot be reached", unreachable: true };
+    return { reason: "no answer", unreachable: true };
   }
   if (!(error instanceof Error)) return { reason: String(error) };
   return {
