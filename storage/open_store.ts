@@ -205,7 +205,6 @@ interface OpenRequest extends Request<Database> {
 interface Database {
   readonly version: number;
   readonly objectStoreNames: { contains(name: string): boolean };
-  onclose: (() => void) | null;
   onversionchange: (() => void) | null;
   createObjectStore(name: string, options: { keyPath: string }): unknown;
   transaction(
@@ -220,7 +219,11 @@ interface Transaction {
   readonly error: DOMException | null;
   oncomplete: (() => void) | null;
   onabort: (() => void) | null;
-  onerror: ((event: { target: { error: DOMException } }) => void) | null;
+  addEventListener(
+    type: "error",
+    listener: (event: { target: { error: DOMException } }) => void,
+    capture: boolean,
+  ): void;
   objectStore(name: string): Records;
   abort(): void;
 }
@@ -291,7 +294,7 @@ const GRACE = 1_000;
 const PATIENCE = 10;
 const MAX_COUNT = 2 ** 32 - 1;
 /** What is thrown where a reader meets a record that has to be migrated. */
-const OUTDATED = "outdated";
+const OUTDATED = Symbol("outdated");
 
 /**
  * Opens the store of the given name, which is the name of a database that no
@@ -416,7 +419,7 @@ export function openStore(name: string, options: OpenStoreOptions = {}): Store {
       const next = database.version + 1;
       database = await opened(indexedDB.open(name, next), name);
     }
-    database.onclose = () => forget(database);
+    // That the browser closed it shows when it is used.
     database.onversionchange = () => forget(database);
     return database;
   }
@@ -428,8 +431,6 @@ export function openStore(name: string, options: OpenStoreOptions = {}): Store {
 
   function forget(database: Database): void {
     connection = undefined;
-    // It may hear of its end only now, when there is another.
-    database.onclose = database.onversionchange = null;
     database.close();
   }
 
@@ -507,9 +508,10 @@ async function attempt(
   const { written } = view;
   let undone = false;
   let uncertain = false;
-  transaction.onerror = ({ target }) => {
+  // Heard before `work` hears of it.
+  transaction.addEventListener("error", ({ target }) => {
     if (!undone) view.refusal ??= target.error;
-  };
+  }, true);
   const ended = new Promise<void>((resolve) => {
     transaction.oncomplete = () => resolve();
     transaction.onabort = () => {
@@ -606,21 +608,13 @@ class View {
   set(key: string, value: unknown): void {
     checkKey(key);
     const record = { key, version: this.#settings.version, value };
-    try {
-      this.#records.put(record);
-    } catch (error) {
-      // Firefox accepts nothing in the moment after the quota was exceeded.
-      if (isNamed(error, "InvalidStateError")) this.refusal ??= error;
-      throw error;
-    }
+    this.#change((records) => records.put(record));
     this.written.push(record);
-    this.changes++;
   }
 
   delete(key: string): void {
     checkKey(key);
-    this.#records.delete(key);
-    this.changes++;
+    this.#change((records) => records.delete(key));
   }
 
   async list(
@@ -662,9 +656,8 @@ class View {
 
   deleteAside(key: string): void {
     checkKey(key);
-    const { IDBKeyRange } = this.#settings.platform;
-    this.#records.delete(IDBKeyRange.bound([key], [key, []]));
-    this.changes++;
+    const range = this.#settings.platform.IDBKeyRange.bound([key], [key, []]);
+    this.#change((records) => records.delete(range));
   }
 
   /** Asks for nothing, which keeps the transaction alive. */
@@ -675,6 +668,17 @@ class View {
   #read<T>(answer: Promise<T>): Promise<T> {
     this.reading = answer;
     return answer;
+  }
+
+  #change(change: (records: Records) => void): void {
+    try {
+      change(this.#records);
+    } catch (error) {
+      // Firefox accepts nothing in the moment after the quota was exceeded.
+      if (isNamed(error, "InvalidStateError")) this.refusal ??= error;
+      throw error;
+    }
+    this.changes++;
   }
 
   async #range(
@@ -708,18 +712,18 @@ class View {
       if (migrate) {
         const old = structuredClone(record.value);
         const value = migrate(old, record.version, key);
-        if (writes) this.#records.put({ key, version, value });
+        if (writes) {
+          this.#change((records) => records.put({ key, version, value }));
+        }
         return { key, version, value };
       }
     } catch {
       // It is set aside.
     }
     if (writes) {
-      this.#records.put({
-        ...record,
-        key: [key, record.version, Math.random()],
-      });
-      this.#records.delete(key);
+      const aside: AsideKey = [key, record.version, Math.random()];
+      this.#change((records) => records.put({ ...record, key: aside }));
+      this.#change((records) => records.delete(key));
     }
     return undefined;
   }

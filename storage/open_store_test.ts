@@ -25,6 +25,8 @@ class Platform {
   readonly stores: Store[] = [];
   /** Is told of each record that is put. */
   onput = (_transaction: IDBTransaction, _record: { key: unknown }) => {};
+  /** Is told of each record that is asked for. */
+  onget = (_request: IDBRequest) => {};
   navigator: object = {};
   indexedDB = {
     open: (name: string, version?: number): IDBOpenDBRequest => {
@@ -60,7 +62,7 @@ class Platform {
       const transaction = begin.apply(database, args);
       this.transactions.push(transaction);
       const records = transaction.objectStore("records");
-      const { put } = records;
+      const { get, getKey, put } = records;
       records.put = (record) => {
         const request = put.call(records, record);
         request.addEventListener(
@@ -69,6 +71,12 @@ class Platform {
         );
         return request;
       };
+      const tell = <R extends IDBRequest>(request: R): R => {
+        this.onget(request);
+        return request;
+      };
+      records.get = (key) => tell(get.call(records, key));
+      records.getKey = (key) => tell(getKey.call(records, key));
       return transaction;
     };
   }
@@ -165,6 +173,55 @@ Deno.test("openStore() does not repeat much for one failure among many", async (
   );
   assertEquals((await store.list()).length, 999);
   assert(platform.transactions.length < 30);
+});
+
+Deno.test("openStore() repeats nothing for a failure that has no effect", async () => {
+  using platform = new Platform();
+  await platform.store({ version: 2 }).set("newer", 1);
+  const store = platform.store();
+  await store.get("a");
+  const { length } = platform.transactions;
+  let runs = 0;
+  const ends = await Promise.allSettled([
+    store.delete("a"),
+    store.set("b", 1),
+    store.transact(() => void runs++),
+    store.get("newer"),
+    store.transact(() => Promise.reject(new RangeError("Cannot go on: no"))),
+    store.set("c", 3),
+  ]);
+  assertEquals(
+    ends.flatMap(({ status }, i) => status === "rejected" ? i : []),
+    [3, 4],
+  );
+  assertEquals(runs, 1);
+  assert(platform.transactions.length - length <= 2);
+});
+
+Deno.test("openStore() asks at once for what it reads at once", async () => {
+  using platform = new Platform();
+  const store = platform.store();
+  let asked = 0;
+  let most = 0;
+  platform.onget = (request) => {
+    most = Math.max(most, ++asked);
+    request.addEventListener("success", () => asked--);
+  };
+  await Promise.all(["a", "b", "c", "d"].map((key) => store.get(key)));
+  assertEquals(most, 3);
+});
+
+Deno.test("openStore() asks for nothing more than a transaction does", async () => {
+  using platform = new Platform();
+  let asked = 0;
+  platform.onget = () => asked++;
+  const store = platform.store();
+  await store.transact(async (transaction) => {
+    const value = await transaction.get("a");
+    await Promise.resolve();
+    transaction.set("a", [value, await transaction.get("b")]);
+  });
+  assertEquals(asked, 2);
 });
 
 Deno.test("openStore() opens again when the browser closed the connection", async () => {
@@ -333,11 +390,11 @@ Deno.test("openStore() rejects when it is blocked for 10 seconds", async () => {
     await blocked.promise;
     all.push(store.list());
     time.tick(11_000);
+    for (const promise of all) {
+      assertEquals(await nameOf(promise), "TimeoutError");
+    }
   } finally {
     time.restore();
-  }
-  for (const promise of all) {
-    assertEquals(await nameOf(promise), "TimeoutError");
   }
   other.close();
   await store.set("b", 2);
@@ -378,11 +435,31 @@ Deno.test("openStore() rejects where there is no IndexedDB", async () => {
   assertEquals(await nameOf(openStore("test").get("a")), "NotSupportedError");
 });
 
+Deno.test("openStore() closes its connection when it is closed", async () => {
+  using platform = new Platform();
+  const isClosed = (database: IDBDatabase) =>
+    (database as unknown as { _closed: boolean })._closed;
+  const idle = platform.store();
+  await idle.set("a", 1);
+  await new Promise((resolve) => setTimeout(resolve));
+  idle.close();
+  const busy = platform.store();
+  const set = busy.set("a", 2);
+  busy.close();
+  await set;
+  // Whoever waits for a connection that is closed is not in its way.
+  await platform.store().get("a");
+  assertEquals(platform.connections.map(isClosed), [true, true, false]);
+});
+
 /** Fails what does not fit into so many bytes of text. */
 function limit(platform: Platform, available: number): void {
   platform.onput = (transaction, record) => {
-    const { length } = JSON.stringify(record);
-    if (length > available) fail(transaction, "QuotaExceededError");
+    const text = JSON.stringify(
+      record,
+      (key, value) => key === "list" ? undefined : value,
+    );
+    if (text.length > available) fail(transaction, "QuotaExceededError");
   };
 }
 
@@ -397,8 +474,9 @@ Deno.test("openStore() says what was needed and what is available", async () => 
     text: "x".repeat(500),
     bytes: new Uint8Array(300),
     map: new Map([["file", new Blob(["y".repeat(200)])]]),
-    list: [1, null, true],
+    list: [1, null, true] as unknown[],
   };
+  value.list.push(value.list);
   const error = await assertRejects(
     () => store.set("a", value),
     DOMException,

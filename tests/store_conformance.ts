@@ -550,6 +550,14 @@ export const STORE_FACTS: Record<
     });
     await rejects(failing, "RangeError");
     equal(await old.get("a"), 1);
+    const strict = open({ version: 2 });
+    const losing = strict.transact(async (transaction) => {
+      equal(await transaction.get("a"), undefined);
+      transaction.set("b", 2);
+      throw new RangeError("Cannot go on: no");
+    });
+    await rejects(losing, "RangeError");
+    equal(await strict.listAside(), []);
     await store.transact(work);
     equal(await open({ version: 2 }).list(), [["a", [1]], ["b", [1]]]);
   },
@@ -576,6 +584,9 @@ export const STORE_FACTS: Record<
       version: 1,
       value: { key },
     }));
+    const listed = await store.listAside();
+    equal(listed, aside);
+    (listed[0]!.value as { key: string }).key = "changed";
     equal(await store.listAside(), aside);
     await store.set("b", "new");
     await old.set("c", { key: "c" });
