@@ -154,7 +154,8 @@ class ChromiumWorkers {
     string,
     Protocol.ServiceWorker.ServiceWorkerVersion
   >();
-  readonly #measured = new Map<string, CDPSession>();
+  /** By the identifier of the worker's target. */
+  readonly #sessions = new Map<string, CDPSession>();
   readonly #offline = new Map<string, CDPSession>();
   #coverage: ScriptCoverage[] = [];
   #changed = Promise.withResolvers<void>();
@@ -187,7 +188,7 @@ class ChromiumWorkers {
       // It would hang when it starts again.
       throw new Error(`Cannot stop the workers of "${origin}": one is offline`);
     }
-    this.#coverage.push(...await this.takeCoverage());
+    this.#coverage.push(...await this.#measured());
     // What Chromium knows arrives before a further command is answered.
     await this.#page.send("ServiceWorker.setForceUpdateOnPageLoad", {
       forceUpdateOnPageLoad: false,
@@ -218,10 +219,28 @@ class ChromiumWorkers {
     await session.detach();
   }
 
+  /** What all workers ran since this was last called, after which a stopped one is no longer measured. */
   async takeCoverage(): Promise<ScriptCoverage[]> {
-    const sessions = [...this.#measured.values()];
-    const taken = await Promise.all(sessions.map(takeMeasured));
-    return [...this.#coverage.splice(0), ...taken.flat()];
+    this.#coverage.push(...await this.#measured());
+    for (const [id, session] of this.#sessions) {
+      if (this.#runs(id)) continue;
+      this.#sessions.delete(id);
+      await session.detach().catch(() => {});
+    }
+    return this.#coverage.splice(0);
+  }
+
+  /** What the running workers ran since this was last called; others would not answer. */
+  async #measured(): Promise<ScriptCoverage[]> {
+    const running = [...this.#sessions].filter(([id]) => this.#runs(id));
+    const taken = running.map(([, session]) => takeMeasured(session));
+    return (await Promise.all(taken)).flat();
+  }
+
+  #runs(id: string): boolean {
+    return [...this.#versions.values()].some(({ targetId, runningStatus }) =>
+      targetId === id && runningStatus === "running"
+    );
   }
 
   /** A session with the running worker of an origin. */
@@ -241,7 +260,7 @@ class ChromiumWorkers {
     root.on("Target.attachedToTarget", ({ sessionId, targetInfo }) => {
       const session = root.connection()?.session(sessionId);
       if (!session) return;
-      this.#measured.set(targetInfo.targetId, session);
+      this.#sessions.set(targetInfo.targetId, session);
       startMeasuring(session).catch(() => {});
     });
     await root.send("Target.setAutoAttach", {
@@ -255,12 +274,13 @@ class ChromiumWorkers {
   #update(version: Protocol.ServiceWorker.ServiceWorkerVersion): void {
     const before = this.#versions.get(version.versionId);
     this.#versions.set(version.versionId, version);
-    const { targetId, runningStatus, status } = version;
-    if (runningStatus !== "starting" || !targetId || before?.targetId) return;
+    const { targetId = "", runningStatus, status } = version;
+    const session = this.#sessions.get(targetId);
+    if (!session || runningStatus !== "starting" || status === "new") return;
     // A worker which a session was attached to when it stopped waits, when it
     // starts again, for that session to let it go once more.
-    const session = this.#measured.get(targetId);
-    if (session && status !== "new") startMeasuring(session).catch(() => {});
+    const again = before?.runningStatus !== "starting" || !before.targetId;
+    if (again) startMeasuring(session).catch(() => {});
   }
 }
 
