@@ -37,7 +37,10 @@ export interface ConnectContainer {
   /** The worker that controls the page. */
   readonly controller: ConnectWorker | null;
   /** Resolves once a worker is active. */
-  readonly ready: Promise<{ readonly active: ConnectWorker | null }>;
+  readonly ready: Promise<{
+    readonly active: ConnectWorker | null;
+    readonly waiting: object | null;
+  }>;
   /** Tells when another worker takes control, and what workers post. */
   addEventListener(
     type: "controllerchange" | "message",
@@ -383,6 +386,7 @@ export function connect<P = Record<string, unknown>>(
   let link: Link | undefined;
   let opening = false;
   let cached = false;
+  let stopped = false;
   let suspended = false;
   let lastID = 0;
   let ticks = 0;
@@ -393,6 +397,7 @@ export function connect<P = Record<string, unknown>>(
       return;
     }
     opening = true;
+    if (stopped) await replaced(container);
     const worker = container.controller ?? (await container.ready).active;
     opening = false;
     if (!worker || worker.state === "redundant") return;
@@ -418,6 +423,28 @@ export function connect<P = Record<string, unknown>>(
     }, { signal: ended.signal });
     worker.postMessage({ [KEY]: { connect: id } }, [port2]);
     arm();
+  }
+
+  /**
+   * Chromium stops a worker in order to replace it, and gives that up if a
+   * message wakes it: where one waits, resolves once it is in control, or after
+   * a while.
+   */
+  async function replaced(container: ConnectContainer): Promise<void> {
+    stopped = false;
+    const { waiting } = await container.ready;
+    if (!waiting) return;
+    const done = new AbortController();
+    const { signal } = done;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, TICK);
+      signal.addEventListener("abort", () => clearTimeout(timer));
+      closed.signal.addEventListener("abort", () => resolve(), { signal });
+      container.addEventListener("controllerchange", () => resolve(), {
+        signal,
+      });
+    });
+    done.abort();
   }
 
   function receive(from: Link, message: unknown): void {
@@ -450,6 +477,7 @@ export function connect<P = Record<string, unknown>>(
     if (from.lock && locks) {
       const { signal } = from.watch = new AbortController();
       locks.request(from.lock, { mode: "shared", signal }, () => {
+        stopped = true;
         end(from, "the worker was stopped");
       }).catch(() => {});
     }
@@ -478,6 +506,7 @@ export function connect<P = Record<string, unknown>>(
     from.state = "waking";
     locks.request(from.lock, { mode: "shared", ifAvailable: true }, (lock) => {
       if (!lock) return begin(from);
+      stopped = true;
       end(from, "the worker was stopped");
       void open();
     }).catch(() => begin(from));

@@ -33,10 +33,15 @@ interface FakeLocks {
   request(name: string, callback: () => Promise<unknown>): Promise<unknown>;
 }
 
+interface FakeRegistration {
+  readonly active: FakeWorker;
+  readonly waiting: null;
+}
+
 /** One page with its worker. */
 export class FakePage extends EventTarget {
   #controller: FakeWorker | null = null;
-  readonly #ready = Promise.withResolvers<{ active: FakeWorker }>();
+  readonly #ready = Promise.withResolvers<FakeRegistration>();
   /** What `navigator.serviceWorker` is to the page. */
   readonly container = this;
   readonly client: FakeClient = {
@@ -58,14 +63,14 @@ export class FakePage extends EventTarget {
     return this.#controller;
   }
 
-  get ready(): Promise<{ active: FakeWorker }> {
+  get ready(): Promise<FakeRegistration> {
     return this.#ready.promise;
   }
 
   /** Has another worker take control. */
   control(script: Script): FakeWorker {
     this.#controller = new FakeWorker(script, this.client);
-    this.#ready.resolve({ active: this.#controller });
+    this.#ready.resolve({ active: this.#controller, waiting: null });
     this.dispatchEvent(new Event("controllerchange"));
     return this.#controller;
   }

@@ -197,6 +197,24 @@ browserTest(
 );
 
 browserTest(
+  "connect() lets an update take over though its reader never rests",
+  async ({ page, server }) => {
+    await page.register();
+    await page.call("beginResumed");
+    await page.call("life");
+    server.replaceWorker(undefined, { VERSION: "2" });
+    await page.evaluate(async () => {
+      const changed = new Promise((resolve) =>
+        navigator.serviceWorker.addEventListener("controllerchange", resolve)
+      );
+      await (await navigator.serviceWorker.ready).update();
+      await changed;
+    });
+    assertEquals((await page.call("life")).version, "2");
+  },
+);
+
+browserTest(
   "connect() gives a page that was frozen its replies",
   async ({ page, server }) => {
     await page.register();

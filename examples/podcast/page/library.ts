@@ -25,9 +25,6 @@ export interface Library {
   remove(id: string): Promise<void>;
 }
 
-/** How long an update may take, in milliseconds. */
-const UPDATE = 2_000;
-
 /**
  * Prepares the library.
  *
@@ -54,18 +51,6 @@ export function createLibrary(
     return channel.call("list", undefined, { idempotent: true });
   }
 
-  /** If it was stopped for an update: does not wake it, which would delay that. */
-  async function updated(): Promise<void> {
-    const { waiting } = await container.ready;
-    if (!waiting) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    container.addEventListener("controllerchange", () => resolve(), {
-      once: true,
-    });
-    setTimeout(resolve, UPDATE);
-    await promise;
-  }
-
   async function follow(id: string): Promise<void> {
     if (followed.has(id)) return;
     followed.add(id);
@@ -81,7 +66,6 @@ export function createLibrary(
         }
         // The worker was stopped; the next one goes on with what is on disk,
         // if nobody has removed that meanwhile.
-        await updated();
         const found = (await list()).find((download) => download.id === id);
         set(found ?? { id, state: "none", loaded: 0, total: 0 });
       } while (get(id).state === "paused" || get(id).state === "loading");
