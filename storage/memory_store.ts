@@ -60,7 +60,10 @@ export interface MemoryStore {
    * a "VersionError" if a newer version of the code wrote it.
    */
   get(key: string): Promise<unknown>;
-  /** Stores a value, whatever was there. */
+  /**
+   * Stores a value, whatever was there. Rejects with a "DataCloneError" if it
+   * cannot be cloned.
+   */
   set(key: string, value: unknown): Promise<void>;
   /** Deletes a key, whether or not it is there. */
   delete(key: string): Promise<void>;

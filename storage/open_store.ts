@@ -75,7 +75,11 @@ export interface Store {
    * a "VersionError" if a newer version of the code wrote it.
    */
   get(key: string): Promise<unknown>;
-  /** Stores a value, whatever was there; resolves when it is durable. */
+  /**
+   * Stores a value, whatever was there; resolves when it is durable. Rejects with
+   * a "DataCloneError" if it cannot be cloned. In private windows of Safari that
+   * includes blobs, with an "UnknownError": store their bytes instead.
+   */
   set(key: string, value: unknown): Promise<void>;
   /** Deletes a key, whether or not it is there. */
   delete(key: string): Promise<void>;
