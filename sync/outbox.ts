@@ -168,6 +168,12 @@ export interface OutboxAddOptions {
   collapse?: boolean | undefined;
   /** Whose it is, for {@linkcode Outbox.clear}. */
   owner?: string | undefined;
+  /**
+   * The form that is the body of the request, which was made without one. It is
+   * the way to keep files in WebKit, which sends a request with a form but cannot
+   * read it.
+   */
+  body?: FormData | undefined;
   /** Anything to be shown with it: it is part of its {@linkcode OutboxEntry}. */
   data?: unknown;
   /**
@@ -846,7 +852,8 @@ export function createOutbox<T = Request>(
     items: Iterable<T>,
     options: OutboxAddOptions = {},
   ): Promise<string[]> {
-    const { key, collapse, owner, data, maxAge = Infinity, signal } = options;
+    const { key, collapse, owner, body, data, maxAge = Infinity, signal } =
+      options;
     signal?.throwIfAborted();
     if (!(maxAge >= 0)) {
       throw new RangeError(
@@ -862,7 +869,7 @@ export function createOutbox<T = Request>(
     };
     const reading = Array.from(items, async (item) => ({
       ...common,
-      ...await toDraft(item),
+      ...await toDraft(item, body),
     }));
     const drafts = await beforeDeadline(Promise.all(reading), signal);
     try {
@@ -883,8 +890,9 @@ export function createOutbox<T = Request>(
 
   async function toDraft(
     item: T,
+    form: FormData | undefined,
   ): Promise<Pick<Draft, "request" | "message" | "body">> {
-    if (item instanceof Request) return await readRequest(item);
+    if (item instanceof Request) return await readRequest(item, form);
     if (send) return { message: item };
     throw new TypeError(
       `Cannot add the message: there is no 'send', and it is no Request but ${item}`,
@@ -893,6 +901,7 @@ export function createOutbox<T = Request>(
 
   async function readRequest(
     request: Request,
+    form: FormData | undefined,
   ): Promise<Pick<Draft, "request" | "body">> {
     const { url, method } = request;
     if (request.bodyUsed) {
@@ -905,12 +914,11 @@ export function createOutbox<T = Request>(
         `Cannot add the request to ${url}: its mode is "no-cors", which hides whether it was sent`,
       );
     }
-    const body = /^(GET|HEAD)$/.test(method)
-      ? undefined
-      : await readBody(request);
+    const { body, type } = await readBody(request, form);
     const headers = [...request.headers].filter(([name]) =>
       storeAuthorization || name !== "authorization"
     );
+    if (type !== undefined) headers.push(["content-type", type]);
     const size = body?.byteLength ?? 0;
     return {
       request: {
@@ -1659,10 +1667,19 @@ function initOf(request: Request): Record<string, string> {
   return init;
 }
 
-async function readBody(request: Request): Promise<ArrayBuffer> {
+async function readBody(
+  request: Request,
+  form: FormData | undefined,
+): Promise<{ body?: ArrayBuffer; type?: string }> {
+  if (form) {
+    const blob = toBlob(form);
+    return { body: await blob.arrayBuffer(), type: blob.type };
+  }
+  const { url, method, headers } = request;
+  if (method === "GET" || method === "HEAD") return {};
   const refusal = () =>
     new TypeError(
-      `Cannot add the request to ${request.url}: its body is a stream, which cannot be sent twice, so read it into a Blob`,
+      `Cannot add the request to ${url}: its body is a stream, which cannot be sent twice, so read it into a Blob`,
     );
   let copy: Request;
   try {
@@ -1672,12 +1689,43 @@ async function readBody(request: Request): Promise<ArrayBuffer> {
   } catch {
     throw refusal();
   }
-  const body = await copy.arrayBuffer();
-  // Others make a text of them.
-  if (body.byteLength === STREAM_TEXT.length) {
-    if (new TextDecoder().decode(body) === STREAM_TEXT) throw refusal();
+  try {
+    const body = await copy.arrayBuffer();
+    if (body.byteLength !== STREAM_TEXT.length) return { body };
+    const text = new TextDecoder().decode(body);
+    if (text !== STREAM_TEXT) return { body };
+  } catch (cause) {
+    if (!headers.get("content-type")?.startsWith("multipart/")) throw cause;
+    throw new TypeError(
+      `Cannot add the request to ${url}: its form cannot be read here, so pass it as 'body'`,
+      { cause },
+    );
   }
-  return body;
+  throw refusal();
+}
+
+/** Encodes a form as a browser does it. */
+function toBlob(form: FormData): Blob {
+  const boundary = `----${crypto.randomUUID()}`;
+  const quoted = (text: string) => {
+    const escaped = text.replaceAll("\r", "%0D").replaceAll("\n", "%0A");
+    return `"${escaped.replaceAll('"', "%22")}"`;
+  };
+  const parts: BlobPart[] = [];
+  for (const [name, value] of form) {
+    const isText = typeof value === "string";
+    parts.push(
+      `--${boundary}\r\nContent-Disposition: form-data; name=${quoted(name)}`,
+      isText ? "" : `; filename=${quoted(value.name)}\r\nContent-Type: `,
+      isText ? "" : value.type || "application/octet-stream",
+      "\r\n\r\n",
+      isText ? value.replace(/\r\n?|\n/g, "\r\n") : value,
+      "\r\n",
+    );
+  }
+  parts.push(`--${boundary}--\r\n`);
+  const type = `multipart/form-data; boundary=${boundary}`;
+  return new Blob(parts, { type });
 }
 
 /** Reads up to so many bytes as text, and lets the rest go. */

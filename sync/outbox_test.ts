@@ -66,7 +66,7 @@ function bed(options: Partial<OutboxOptions<Request>> = {}) {
   return { server, store, name, open, outbox: open() };
 }
 
-function post(body: BodyInit, init: RequestInit = {}): Request {
+function post(body: BodyInit | null, init: RequestInit = {}): Request {
   return new Request("https://example.com/comments", {
     method: "POST",
     body,
@@ -582,6 +582,52 @@ Deno.test("add() keeps 50 MB", async () => {
   await outbox.flush();
   assertEquals(received, await digest(sent));
   assertEquals((await store.list()).length, 1);
+});
+
+Deno.test("add() keeps a form that it is given beside the request", async () => {
+  const form = new FormData();
+  form.append('na"me\n', "a\rb\nc\r\nd");
+  const bytes = crypto.getRandomValues(new Uint8Array(65_536));
+  form.append("file", new File([bytes], 'ü".bin', { type: "image/png" }));
+  form.append("plain", new Blob(["x"]));
+  let sent: FormData | undefined;
+  let type: string | null = "";
+  const { outbox } = bed({
+    async send(request) {
+      type = request.headers.get("content-type");
+      sent = await request.formData();
+    },
+  });
+  await outbox.add(post(null), { body: form });
+  await outbox.flush();
+  assert(type?.startsWith("multipart/form-data; boundary=----"), `${type}`);
+  const wanted = await new Response(form).formData();
+  assertEquals([...sent?.keys() ?? []], [...wanted.keys()]);
+  assertEquals(sent?.getAll('na"me\n'), ["a\r\nb\r\nc\r\nd"]);
+  for (const name of ["file", "plain"]) {
+    const [a, b] = [sent?.get(name), wanted.get(name)];
+    assert(a instanceof File && b instanceof File);
+    assertEquals([a.name, a.type], [b.name, b.type]);
+    assertEquals(await digest(a), await digest(b));
+  }
+});
+
+Deno.test("add() says what to do with a form that cannot be read", async () => {
+  const { outbox } = bed();
+  const cause = new DOMException("cannot", "InvalidStateError");
+  const { arrayBuffer } = Request.prototype;
+  try {
+    Request.prototype.arrayBuffer = () => Promise.reject(cause);
+    const error = await assertRejects(
+      () => outbox.add(post(new FormData())),
+      TypeError,
+      "pass it as 'body'",
+    );
+    assertStrictEquals(error.cause, cause);
+    assertStrictEquals(await assertRejects(() => outbox.add(post("a"))), cause);
+  } finally {
+    Request.prototype.arrayBuffer = arrayBuffer;
+  }
 });
 
 Deno.test("add() keeps how a request is sent", async () => {
