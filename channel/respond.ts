@@ -45,10 +45,22 @@ export type RespondHandlers<P, E extends RespondEvent = RespondEvent> = {
     K in keyof P as P[K] extends (input: never) => infer R
       ? [R] extends [AsyncIterable<unknown>] ? never : K
       : never
-  ]: P[K] extends (input: infer I) => infer R
-    ? (input: I, context: RespondContext<E>) => R | Promise<Awaited<R>>
+  ]: string extends K ? RespondAnyHandler<E>
+    : P[K] extends (input: infer I) => infer R
+      ? (input: I, context: RespondContext<E>) => R | Promise<Awaited<R>>
     : never;
 };
+
+/**
+ * A handler of a worker that declares no protocol: it may say of which type its
+ * message is.
+ *
+ * @typeParam E The type of the event.
+ */
+export type RespondAnyHandler<E extends RespondEvent> = {
+  /** Takes the message, answers a value or a promise of it. */
+  answer(message: Record<string, unknown>, context: RespondContext<E>): unknown;
+}["answer"];
 
 /** Any question, for a worker that declares no protocol. */
 export interface RespondAnything {

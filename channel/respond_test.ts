@@ -55,6 +55,15 @@ Deno.test("respond() answers values, promises and nothing", async () => {
   assertEquals(await request(bed.target, { type: "nothing" }), undefined);
 });
 
+Deno.test("respond() lets a handler say what its message is", async () => {
+  using bed = worker(respond({
+    twice: ({ n }: { n: number }) => n * 2,
+    plain: ({ n }) => n,
+  }));
+  assertEquals(await request(bed.target, { type: "twice", n: 2 }), 4);
+  assertEquals(await request(bed.target, { type: "plain", n: 2 }), 2);
+});
+
 Deno.test("respond() gives the handler the message and the event", async () => {
   using bed = worker(respond({
     sum: ({ a, b }, { event }) => [Number(a) + Number(b), event.ports.length],

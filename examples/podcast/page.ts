@@ -47,7 +47,7 @@ async function main(): Promise<void> {
   let reachable: boolean | undefined;
 
   const channel = connect<Podcast>(container);
-  const library = createLibrary(container, channel, showDownload);
+  const library = createLibrary(channel, showDownload);
   const player = createPlayer({
     container,
     episodes,

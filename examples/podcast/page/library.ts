@@ -31,7 +31,6 @@ export interface Library {
  * @param show Called whenever an episode's download has changed.
  */
 export function createLibrary(
-  container: ServiceWorkerContainer,
   channel: Channel<Podcast>,
   show: (download: Download) => void,
 ): Library {
