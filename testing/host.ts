@@ -863,16 +863,16 @@ export interface HostScope {
   /** Evaluates scripts whose text the host has. */
   importScripts(...urls: string[]): void;
   /** Calls a function later, by the host's clock. */
-  setTimeout<A extends unknown[]>(
-    callback: (...args: A) => unknown,
+  setTimeout(
+    callback: (...args: never[]) => unknown,
     delay?: number,
-    ...args: A
+    ...args: unknown[]
   ): number;
   /** Calls a function again and again, by the host's clock. */
-  setInterval<A extends unknown[]>(
-    callback: (...args: A) => unknown,
+  setInterval(
+    callback: (...args: never[]) => unknown,
     delay?: number,
-    ...args: A
+    ...args: unknown[]
   ): number;
   /** Ends `setTimeout()`. */
   clearTimeout(id?: number): void;
@@ -1007,7 +1007,7 @@ export function createHost<P extends object = object>(
       const url = typeof script === "function"
         ? core.deploy("/sw.js", script as HostScript)
         : script;
-      const registration = await core.install(url, scope);
+      const registration = await realm.settled(core.install(url, scope));
       return realm.registrationOf(registration) as unknown as HostRegistration;
     },
     deploy(url, script) {

@@ -236,7 +236,7 @@ export class BackgroundFetches {
   }
 
   abort(job: Job): boolean {
-    if (job.result !== "") return false;
+    if (job.result !== "" || job.abort.signal.aborted) return false;
     job.failureReason = "aborted";
     job.abort.abort();
     return true;

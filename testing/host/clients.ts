@@ -60,12 +60,10 @@ export class WindowClient extends Client {
         `Cannot navigate ${this.url}: another worker controls it`,
       );
     }
-    if (target.origin !== worker.core.origin) {
-      this.#window.close();
-      return null;
-    }
     await this.#window.navigate(target.href);
-    return new WindowClient(this.#life, this.#window);
+    return target.origin === worker.core.origin
+      ? new WindowClient(this.#life, this.#window)
+      : null;
   }
 
   #isThere(): boolean {
@@ -89,9 +87,12 @@ export class Clients {
     this.#life = life;
   }
 
-  get(id: string): Promise<WindowClient | undefined> {
-    const page = this.#windows().find((page) => page.id === String(id));
-    return Promise.resolve(page && new WindowClient(this.#life, page));
+  async get(id: string): Promise<WindowClient | undefined> {
+    const { core } = this.#life.worker;
+    const page = await core.windowOf(String(id));
+    return page && this.#windows().includes(page)
+      ? new WindowClient(this.#life, page)
+      : undefined;
   }
 
   /** In the order of https://w3c.github.io/ServiceWorker/#clients-matchall */

@@ -73,6 +73,8 @@ export class Core {
   #lastNumber = 0;
   #activity = 0;
   #persisted = false;
+  /** Pages on their way, by the ids of their clients. */
+  readonly #arrivals = new Map<string, Promise<unknown>>();
   readonly #without: readonly HostFeature[];
   readonly #globals: Globals | undefined;
   readonly #realms = new Set<Realm>();
@@ -257,9 +259,18 @@ export class Core {
       this.leave(page.realm);
       throw error;
     }
-    this.windows.push(page);
     if (facts.focused ?? true) page.focus();
     return page;
+  }
+
+  addWindow(page: Window): void {
+    if (!this.windows.includes(page)) this.windows.push(page);
+  }
+
+  /** The window of a client, once it has loaded. */
+  async windowOf(id: string): Promise<Window | undefined> {
+    await this.#arrivals.get(id);
+    return this.windows.find((page) => page.id === id);
   }
 
   removeWindow(page: Window): void {
@@ -336,14 +347,27 @@ export class Core {
     scope: string | undefined,
   ): Promise<Registration> {
     const { promise: registered, resolve } = Promise.withResolvers<
-      [Registration, Worker | null]
+      Registration
     >();
-    await this.register(url, {
-      scope,
-      base: this.origin,
-      started: (registration) => resolve([registration, registration.newest]),
-    });
-    const [registration, worker] = await registered;
+    const before = [...this.registrations.values()].map(({ newest }) => newest);
+    let worker: Worker | null = null;
+    const started = (registration: Registration) => {
+      worker = registration.newest;
+      resolve(registration);
+    };
+    await this.register(url, { scope, base: this.origin, started });
+    const registration = await registered;
+    // A page that registers what is registered does not look for another version.
+    if (before.includes(worker)) await registration.update(started);
+    await this.#active(registration, worker);
+    return registration;
+  }
+
+  /** Resolves when a worker is active, or has to wait; rejects if it was not installed. */
+  async #active(
+    registration: Registration,
+    worker: Worker | null,
+  ): Promise<void> {
     if (worker?.state === "redundant") {
       const { failure: cause } = worker;
       throw new Error(`Cannot install ${worker.scriptURL}: ${cause}`, {
@@ -352,7 +376,6 @@ export class Core {
     }
     registration.settle();
     if (worker?.state === "activating") await worker.decided;
-    return registration;
   }
 
   #checkURLs(script: URL, scope: URL): void {
@@ -447,17 +470,28 @@ export class Core {
       : fetch(request);
   }
 
-  /** https://w3c.github.io/ServiceWorker/#handle-fetch, for a page. */
+  /**
+   * Loads a page into a window, which takes it with `arrive`.
+   *
+   * @see https://w3c.github.io/ServiceWorker/#handle-fetch
+   */
   async navigate(
     page: Window,
     href: string,
-    isReload: boolean,
-  ): Promise<Arrival> {
+    { isReload, arrive }: {
+      readonly isReload: boolean;
+      readonly arrive: (arrival: Arrival) => void;
+    },
+  ): Promise<void> {
     const done = this.begin(`navigate to ${href}`);
+    const arrived = Promise.withResolvers<void>();
+    const ids: string[] = [];
     try {
       let url = href;
       for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
         const id = crypto.randomUUID();
+        ids.push(id);
+        this.#arrivals.set(id, arrived.promise);
         const registration = this.match(url);
         const worker = registration?.active ?? null;
         const request = navigationTo(url);
@@ -470,17 +504,22 @@ export class Core {
             }) || await this.fetchPast(navigationTo(url));
         const redirect = redirectOf(response);
         if (redirect === undefined) {
-          return {
+          return arrive({
             id,
             url: new URL(new URL(url).hash, response.url || url).href,
             response,
             controller: worker && (registration?.active ?? null),
-          };
+          });
         }
-        url = new URL(redirect, url).href;
+        const { hash } = new URL(url);
+        const next = new URL(redirect, url);
+        next.hash ||= hash;
+        url = next.href;
       }
       throw failed(href, `it is redirected ${MAX_REDIRECTS} times`);
     } finally {
+      arrived.resolve();
+      for (const id of ids) this.#arrivals.delete(id);
       done();
     }
   }

@@ -91,11 +91,12 @@ export class Locks {
       abort: reject,
       grant: () => {
         signal?.removeEventListener("abort", abort);
-        const work = new Promise((done) => done(callback({ name, mode })));
-        work.then(resolve, reject).finally(() => {
+        const release = () => {
           this.#held = this.#held.filter((other) => other !== request);
           this.#process();
-        });
+        };
+        const work = new Promise((done) => done(callback({ name, mode })));
+        work.finally(release).then(resolve, reject);
       },
     };
     if (steal) {

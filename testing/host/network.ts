@@ -59,7 +59,8 @@ export class Network {
       : request.signal;
     const { mode, destination, redirect } = request;
     const facts = { mode, destination };
-    let url = request.url;
+    // No server ever sees what follows a hash.
+    let [url = ""] = request.url.split("#");
     let method = request.method;
     let body = request.body ? await request.arrayBuffer() : null;
     for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
@@ -87,7 +88,7 @@ export class Network {
           [LOCATION]: location,
         });
       }
-      url = new URL(location, url).href;
+      [url = ""] = new URL(location, url).href.split("#");
       if (status === 303 || (status < 303 && method === "POST")) {
         method = "GET";
         body = null;
@@ -131,7 +132,8 @@ export class Network {
     redirected: boolean,
     signal: AbortSignal,
   ): Response {
-    const crossOrigin = new URL(url).origin !== this.#origin;
+    const crossOrigin = request.mode !== "navigate" &&
+      new URL(url).origin !== this.#origin;
     if (crossOrigin && request.mode === "no-cors") {
       return dressResponse(new Response(), {
         url: "",

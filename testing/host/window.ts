@@ -1,6 +1,6 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
-import type { Core } from "./core.ts";
+import type { Arrival, Core } from "./core.ts";
 import { dressRequest, requestOf } from "./http.ts";
 import { messageOf } from "./messages.ts";
 import type { Message, TransferOptions } from "./messages.ts";
@@ -91,19 +91,11 @@ export class Window extends Target {
   async navigate(url: string, { reload = false } = {}): Promise<Response> {
     this.#assertOpen("navigate");
     const href = new URL(url, this.url || this.core.origin).href;
-    const arrival = await this.core.navigate(this, href, reload);
-    const left = this.controller;
-    this.id = arrival.id;
-    this.url = arrival.url;
-    this.response = arrival.response;
-    this.#held = [];
-    this.core.locks.release(this);
-    this.controller = arrival.controller;
-    this.serviceWorker.enter();
-    // Only now: the page that comes may use the worker of the one that goes.
-    left?.registration.settle();
-    this.controller?.registration.softUpdate();
-    return arrival.response;
+    await this.core.navigate(this, href, {
+      isReload: reload,
+      arrive: (arrival) => this.#arrive(arrival),
+    });
+    return this.response;
   }
 
   reload(): Promise<Response> {
@@ -173,6 +165,19 @@ export class Window extends Target {
     const left = this.controller;
     this.controller = null;
     left?.registration.settle();
+  }
+
+  /** Takes another page. */
+  #arrive({ id, url, response, controller }: Arrival): void {
+    const left = this.controller;
+    Object.assign(this, { id, url, response, controller });
+    this.#held = [];
+    this.core.locks.release(this);
+    this.core.addWindow(this);
+    this.serviceWorker.enter();
+    // Only now: the page that comes may use the worker of the one that goes.
+    left?.registration.settle();
+    controller?.registration.softUpdate();
   }
 
   #show(visible: boolean): void {
