@@ -6,42 +6,54 @@
  * that a browser would. It runs where there are web standards and no window, such
  * as under `deno test`.
  *
- * **What a worker's script can be.** A script is evaluated anew for every life of
- * the worker. It is
+ * **What a script can be.** It is evaluated anew for every life of the worker:
  *
- * - a *text*, as a server would send it: a classic script, such as a bundler makes
- *   of modules. It finds its globals as in a browser, and nothing of it survives
- *   a restart. This is the faithful way;
- * - a *function*, called with the global scope, whose listeners it adds. What it
- *   takes from the scope, the host controls; what it takes from elsewhere (a
- *   variable of the test, the runtime's own `fetch()`), it does not, and what it
- *   keeps outside of itself survives a restart;
- * - a function that *imports a module*, as in
- *   ``(_scope, life) => import(`./sw.ts?life=${life}`)``. The module takes its
- *   globals from `globalThis`, so the host has to be given that, and a `context`
- *   by which it tells the calls of the worker from those of the test. The module
- *   itself is evaluated anew for every life; the modules that it imports are not.
+ * - A *text*, as a server would send it: a classic script, such as a bundler makes
+ *   of modules. Its globals are those of a service worker, and nothing of them
+ *   survives a restart. This is the faithful way.
+ * - A *function*, which is called with the global scope. What it takes from there,
+ *   the host controls. What it takes from elsewhere, it does not: the runtime's
+ *   `fetch()` and timers go on when the worker is stopped, and what the function
+ *   keeps outside of itself survives.
+ * - A function that *imports a module*, as in
+ *   ``(_scope, life) => import(`./sw.ts?life=${life}`)``, of a host that was given
+ *   `globals` and `context`. Global names then mean those of the worker, in all that
+ *   the worker calls, of any file. The module is evaluated anew for every life; the
+ *   modules that it imports are not, so what they keep survives.
  *
  * **What a step is.** Every call of the worker into the platform is counted:
- * caches, clients, locks, notifications, storage that the test provides, `fetch()`
- * and each read of a response, posted messages, timers that fire, events as they are
- * dispatched and as they end. A worker can be stopped at any of them: the call has
- * no effect, its promise never settles, and the next event starts a new life. Its
- * locks are released, its ports and channels go silent, its requests are aborted,
- * its transactions are rolled back. What happens between two steps leaves no trace
- * that a test could find.
+ * caches, clients, locks, notifications, stores that the test provides, `fetch()`
+ * and each read of its response, messages that are posted, timers that fire, events
+ * as they are dispatched and as they end. A worker can be stopped at any of them:
+ * that call has no effect, its promise never settles, and the next event starts a
+ * new life. Locks are released, ports and channels go silent, requests are aborted,
+ * transactions are rolled back. What a worker does between two steps, nobody else
+ * can notice, so to stop it there makes no difference.
  *
- * **Whom it follows.** The specifications, and where engines differ or have a
- * choice, Chromium: a worker without a `fetch` listener is not asked; after 30
- * seconds without an event, or 5 minutes with one, a worker is stopped; a sync that
- * fails is tried again after 5 and after 15 minutes, for the last time. All that is
- * by the host's clock, and only when a test advances it. A behaviour that a browser
- * may choose freely is here the less convenient one.
+ * **Whom it follows.** The specifications; a suite of behaviours that runs here,
+ * in Chromium, in Firefox and in WebKitGTK says where an engine differs:
  *
- * **What it does not do.** Documents, and hence subresources, iframes and workers
- * of pages; static routes, content index, cookies, payment; cross-origin requests
- * beyond CORS without preflight; HTTP caching; IndexedDB, which you provide if
- * your worker uses it.
+ * | here, as specified                                          | not in          |
+ * | ----------------------------------------------------------- | --------------- |
+ * | a cache keeps a response for every variant of a URL         | Chromium        |
+ * | a variant is deleted, and one that is replaced moves behind | WebKit          |
+ * | a response from a cache has immutable headers               | Chromium, Firefox |
+ * | a request fails when the worker that answers it is stopped  | Chromium (waits) |
+ * | `matchAll({ type: "all" })` does not find the worker itself | Firefox         |
+ * | sync, periodic sync, background fetch                       | Firefox, WebKit |
+ *
+ * A page that aborts its request does not abort `event.request.signal`, as in all
+ * three. Where there is a choice, it is Chromium's: a worker that had no `fetch`
+ * listener at its first evaluation is not asked; a worker is stopped after 30
+ * seconds without an event, or 5 minutes of one; a sync that failed is fired again
+ * after 5 minutes, and a last time 15 minutes later; a click allows one window to be
+ * opened or focused, within 10 seconds. These times pass when the test advances the
+ * clock, and only then.
+ *
+ * **What it does not have.** Documents and what they load, workers of pages, the
+ * back/forward cache, static routes, content index, cookies, payment, the HTTP cache,
+ * preflights; `import()` works in a text, where a browser refuses it. An unhandled
+ * rejection is one of the runtime. IndexedDB is there if the test provides it.
  *
  * @module
  */
@@ -262,6 +274,8 @@ export interface HostWindow extends EventTarget {
     /** The workers, as this page sees them. */
     readonly serviceWorker: HostContainer;
   };
+  /** Its `caches`. */
+  readonly caches: HostScope["caches"];
   /** Its `BroadcastChannel`. */
   readonly BroadcastChannel: new (name: string) => HostBroadcastChannel;
   /** Fetches like a script of the page. */

@@ -9,6 +9,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
+import { FakeTime } from "@std/testing/time";
 import { IDBFactory } from "fake-indexeddb";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { memoryStore } from "../storage/memory_store.ts";
@@ -539,6 +540,28 @@ Deno.test("stopAtStep() has the call of that step not happen, and never return",
     assertEquals((await paths()).length, 2);
   }));
 
+Deno.test("a worker that is stopped during a call does not hear its outcome", () =>
+  withHost({ network: () => new Response("text") }, async (host) => {
+    const heard: string[] = [];
+    const registration = await host.register((scope) => {
+      scope.addEventListener("message", (event) => {
+        const hear = (name: string) => () => heard.push(name);
+        scope.caches.open("a").then(hear("opened"));
+        scope.caches.match("http://:0").catch(hear("rejected"));
+        scope.fetch("/").then(hear("fetched"), hear("failed"));
+        scope.navigator.locks.request("a", hear("locked"));
+        event.source?.postMessage("sent");
+        scope.setTimeout(hear("rang"), 0);
+        host.stopWorker();
+      });
+    });
+    registration.active?.postMessage(null);
+    await host.idle();
+    await host.clock.advance(1000);
+    assertEquals(heard, []);
+    assertEquals(await host.caches.keys(), ["a"]);
+  }));
+
 Deno.test("stopAtStep() can stop before an event, and before its end is known", () =>
   withHost({}, async (host) => {
     let events = 0;
@@ -554,6 +577,31 @@ Deno.test("stopAtStep() can stop before an event, and before its end is known", 
     assertEquals(await host.dispatchSyncEvent("x"), false);
     assertEquals([events, host.stoppedAt], [1, 'end sync "x"']);
     assertThrows(() => host.stopAtStep(0), RangeError, "step 0");
+  }));
+
+Deno.test("stopAtStep() can stop at a timer, and at a read of a response", () =>
+  withHost({
+    time: 0,
+    network: () =>
+      new Response(ReadableStream.from([new Uint8Array(1), new Uint8Array(1)])),
+  }, async (host) => {
+    const seen: unknown[] = [];
+    await host.register((scope) => {
+      scope.addEventListener("sync", (event) => {
+        scope.setTimeout(() => seen.push("timer"), 10);
+        event.waitUntil((async () => {
+          const response = await scope.fetch("/");
+          seen.push((await response.bytes()).length);
+        })());
+      });
+    });
+    host.stopAtStep(4);
+    assertEquals(await host.dispatchSyncEvent("x"), false);
+    assertEquals(host.stoppedAt, "read https://example.test/");
+    host.stopAtStep(7);
+    assertEquals(await host.dispatchSyncEvent("x"), true);
+    await host.clock.advance(10);
+    assertEquals([host.stoppedAt, seen], ["timer", [2]]);
   }));
 
 Deno.test("a stop during install fails it, a stop during activate does not", () =>
@@ -954,6 +1002,37 @@ Deno.test("network: a body breaks off after so many bytes", () =>
     host.network.cutAfter = 10;
     assertEquals(await (await page.fetch("/")).text(), "0123456789");
   }));
+
+Deno.test("network: a body breaks off when the network goes offline", () => {
+  let server: ReadableStreamDefaultController | undefined;
+  const bytes = new Uint8Array(1);
+  return withHost({
+    network: () =>
+      new Response(
+        new ReadableStream({
+          start(controller) {
+            server = controller;
+            controller.enqueue(bytes);
+          },
+        }),
+      ),
+  }, async (host) => {
+    const page = await host.openWindow("/");
+    const reader = (await page.fetch("/")).body?.getReader();
+    assertEquals((await reader?.read())?.value, bytes);
+    host.network.offline = true;
+    server?.enqueue(bytes);
+    await assertRejects(
+      () =>
+        reader?.read().then(({ value }) => {
+          if (value?.length) throw new Error("a byte got through");
+          return reader.read();
+        }) ?? Promise.resolve(),
+      TypeError,
+      "1 bytes",
+    );
+  });
+});
 
 Deno.test("network: a server that throws, hangs up or returns nothing is a network error", () =>
   withHost({
@@ -1391,6 +1470,41 @@ Deno.test("backgroundFetch: downloads without the worker, and waits for the netw
     assertEquals(await registration.backgroundFetch.get("id"), undefined);
   }));
 
+Deno.test("backgroundFetch: what broke off begins again", () => {
+  let answers = 0;
+  return withHost({
+    time: 0,
+    network: () => {
+      answers++;
+      const body = new ReadableStream({
+        start(controller) {
+          controller.enqueue(new Uint8Array(3));
+          controller.enqueue(new Uint8Array(3));
+          controller.close();
+        },
+      });
+      return new Response(body);
+    },
+  }, async (host) => {
+    const registration = await host.register(() => {});
+    host.network.bytesPerSecond = 3;
+    const fetching = await registration.backgroundFetch.fetch("id", "/a", {
+      downloadTotal: 6,
+    });
+    await host.clock.advance(1500);
+    assertEquals(fetching.downloaded, 3);
+    host.network.offline = true;
+    await host.clock.advance(HOUR);
+    host.network.offline = false;
+    await host.clock.advance(HOUR);
+    assertEquals([answers, fetching.downloaded, fetching.result], [
+      2,
+      6,
+      "success",
+    ]);
+  });
+});
+
 Deno.test("backgroundFetch: fails for a status, a length, or an abort", () =>
   withHost({
     network: ({ url }) =>
@@ -1575,6 +1689,27 @@ Deno.test("idle() says what is going on when it takes too long", async () => {
     Error,
     "before",
   );
+  host.close();
+});
+
+Deno.test("idle() rejects after ten seconds, with what is going on", async () => {
+  const host = createHost({ time: 0 });
+  const registration = await host.register((scope) => {
+    scope.addEventListener("message", (event) => {
+      event.waitUntil(scope.fetch("/never"));
+    });
+  });
+  host.network.latency = HOUR;
+  registration.active?.postMessage(null);
+  await host.clock.advance(0);
+  using time = new FakeTime();
+  const rejected = assertRejects(
+    () => host.idle(),
+    DOMException,
+    "busy with message, and its last step is step 2: fetch GET",
+  );
+  await time.tickAsync(10_000);
+  assertEquals((await rejected).name, "TimeoutError");
   host.close();
 });
 

@@ -358,6 +358,28 @@ export const behaviours: Record<string, Behaviour> = {
     expected: true,
   },
 
+  "updatefound tells of the version that is being installed": {
+    worker(self) {
+      self.addEventListener("install", (event) => event.waitUntil(sleep(20)));
+    },
+    async page(page) {
+      const registration = await activated(page);
+      const found = new Promise((resolve) => {
+        registration.onupdatefound = () => {
+          const { installing, active } = registration;
+          resolve([
+            installing?.scriptURL.endsWith("version=2"),
+            installing?.state,
+            active?.scriptURL.endsWith("version=1"),
+          ]);
+        };
+      });
+      await page.register(2);
+      return await found;
+    },
+    expected: [true, "installing", true],
+  },
+
   "registering the same script again installs nothing": {
     async page(page) {
       const registration = await activated(page);

@@ -219,7 +219,11 @@ export class Core {
       const work = this.#tasks.shift();
       if (!work) break;
       this.#activity++;
-      work();
+      try {
+        work();
+      } catch (error) {
+        this.errors.push(error);
+      }
     }
     this.#runsTasks = false;
     done();

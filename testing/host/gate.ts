@@ -8,6 +8,8 @@ export interface Gated {
   step(name: string): boolean;
   /** Calls a function of the worker. */
   run<T>(work: () => T): T;
+  /** Calls a listener of the worker. */
+  guard(work: () => void): void;
   /** Calls a function of the platform. */
   leave<T>(work: () => T): T;
   /** Resolves when the worker is stopped. */
@@ -19,8 +21,8 @@ export interface Gated {
  * stopped at every call. Every object that the platform hands out passes the
  * gate, and every function that the worker hands in.
  *
- * A call of a worker that was stopped has no effect. Its code may run on to the
- * next `await`, with results that are good for nothing, and never further.
+ * A call of a worker that was stopped has no effect. Its code may run on until it
+ * awaits the outcome of one, and never further.
  */
 export class Gate {
   readonly #life: Gated;
@@ -127,9 +129,12 @@ export class Gate {
     if (!wrapped) {
       wrapped = (...args) => {
         if (!this.#life.alive) return undefined;
-        const result = this.#life.run(() =>
-          callback(...args.map((arg) => this.out(arg, nameOf(arg, "argument"))))
-        );
+        const call = () =>
+          callback(
+            ...args.map((arg) => this.out(arg, nameOf(arg, "argument"))),
+          );
+        if (args[0] instanceof Event) return this.#life.guard(call);
+        const result = this.#life.run(call);
         if (!(result instanceof Promise)) return this.in(result);
         // Who waits for a worker that is stopped must not wait for ever.
         const stopped = this.#life.stopped.then(() => {

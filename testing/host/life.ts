@@ -121,7 +121,6 @@ export class Life {
   readonly #abort = new AbortController();
   readonly #timers = new Map<number, number>();
   readonly #ports = new Set<MessagePort>();
-  readonly #channels = new Set<{ close(): void }>();
 
   constructor(worker: Worker, number: number) {
     this.worker = worker;
@@ -227,7 +226,6 @@ export class Life {
     this.#core.clock.clearTimeout(this.rest);
     for (const id of this.#timers.values()) this.#core.clock.clearTimeout(id);
     for (const port of this.#ports) port.close();
-    for (const channel of this.#channels) channel.close();
     this.gate.close();
     this.#abort.abort(
       new DOMException(
@@ -286,14 +284,11 @@ export class Life {
       this.#timers.delete(id ?? 0);
     };
 
-    const openChannel = (name: string) => {
-      const channel = core.channels.open(
-        String(name),
-        (work) => realm.task(work),
+    const openChannel = (name: string) =>
+      shown(
+        core.channels.open(String(name), (work) => realm.task(work)),
+        "BroadcastChannel",
       );
-      this.#channels.add(channel);
-      return shown(channel, "BroadcastChannel");
-    };
 
     const members: Record<string, unknown> = {
       ...Object.fromEntries(ABSENT.map((name) => [name, undefined])),
