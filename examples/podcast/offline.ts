@@ -8,6 +8,7 @@
  */
 
 import { parseRange } from "./range.ts";
+import type { Episode } from "./server/episodes.ts";
 
 const SHELL_CACHE = "longwave-shell";
 const AUDIO_CACHE = "longwave-audio";
@@ -31,16 +32,32 @@ interface AnswerEvent {
 /** Stores all that the app needs to open: for the `install` event. */
 export async function cacheShell(): Promise<void> {
   const cache = await caches.open(SHELL_CACHE);
-  const response = await fetch(EPISODES, { cache: "reload" });
-  if (!response.ok) {
-    throw new Error(`Cannot install: the server answered ${response.status}`);
-  }
-  const episodes: { cover: string }[] = await response.clone().json();
-  await cache.put(EPISODES, response);
-  const paths = [...SHELL, ...episodes.map(({ cover }) => cover)];
   await cache.addAll(
-    paths.map((path) => new Request(path, { cache: "reload" })),
+    SHELL.map((path) => new Request(path, { cache: "reload" })),
   );
+  await refreshEpisodes();
+}
+
+/** Stores the list of episodes anew, and the covers; resolves with the list. */
+export async function refreshEpisodes(
+  signal?: AbortSignal,
+): Promise<Episode[]> {
+  const cache = await caches.open(SHELL_CACHE);
+  const response = await fetch(EPISODES, {
+    cache: "reload",
+    signal: signal ?? null,
+  });
+  if (!response.ok) {
+    throw new Error(
+      `Cannot refresh the list: the server answered ${response.status}`,
+    );
+  }
+  const episodes: Episode[] = await response.clone().json();
+  for (const { cover } of episodes) {
+    if (!await cache.match(cover)) await cache.add(cover);
+  }
+  await cache.put(EPISODES, response);
+  return episodes;
 }
 
 /** Answers audio and the shell, and leaves all else to the browser. */
@@ -52,7 +69,7 @@ export function answer(event: AnswerEvent): void {
     event.respondWith(answerAudio(request, pathname));
   } else if (
     SHELL.includes(pathname) || pathname === EPISODES ||
-    pathname.startsWith("/covers/")
+    pathname.startsWith("/covers/") || pathname.startsWith("/api/comments/")
   ) {
     event.respondWith(networkFirst(event, pathname));
   }

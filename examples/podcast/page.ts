@@ -11,12 +11,15 @@ import {
   request,
   type RequestContainer,
 } from "@serviceworker/std/channel/request";
+import { openStore } from "@serviceworker/std/storage/open-store";
+import { createComments, type Fate } from "./page/comments.ts";
 import { createEpisodeView, type EpisodeView } from "./page/episode_view.ts";
-import { formatBytes } from "./page/format.ts";
+import { formatBytes, formatMoment } from "./page/format.ts";
 import { createLibrary } from "./page/library.ts";
 import { part, setText } from "./page/part.ts";
 import { createPlayer } from "./page/player.ts";
 import { followServer } from "./page/reachable.ts";
+import { createThreadView, type ThreadView } from "./page/thread_view.ts";
 import type { Download, Podcast, Questions } from "./protocol.ts";
 import type { Episode } from "./server/episodes.ts";
 
@@ -43,6 +46,7 @@ async function main(): Promise<void> {
   const list: Episode[] = await response.json();
   const episodes = new Map(list.map((episode) => [episode.id, episode]));
   const views = new Map<string, EpisodeView>();
+  const threads = new Map<string, ThreadView>();
   const states = new Map<string, Download["state"]>();
   let reachable: boolean | undefined;
 
@@ -55,6 +59,22 @@ async function main(): Promise<void> {
     show: ({ id, playing, here }) => views.get(id)?.showPlaying(playing, here),
     announce,
   });
+  const comments = createComments(openStore("longwave"), container.ready, {
+    show: (id, thread) => threads.get(id)?.show(thread),
+    announce: announceComment,
+  });
+
+  function announceComment(id: string, fate: Fate, reason: string): void {
+    const comment = `Your comment on ${episodes.get(id)?.title}`;
+    announce(
+      {
+        pending: `${comment} is pending: ${reason}`,
+        sent: `${comment} is posted`,
+        refused: `${comment} is not sent: ${reason}`,
+        cancelled: `${comment} is given up`,
+      }[fate],
+    );
+  }
 
   function showDownload(download: Download): void {
     const { id, state, reason } = download;
@@ -105,6 +125,10 @@ async function main(): Promise<void> {
   function showReachable(answer: boolean): void {
     if (answer) library.retry();
     if (answer === reachable) return;
+    if (reachable === false) {
+      comments.retryAll();
+      refresh().catch(() => {});
+    }
     reachable = answer;
     document.documentElement.classList.toggle("offline", !reachable);
     setText(
@@ -118,8 +142,8 @@ async function main(): Promise<void> {
     for (const view of views.values()) view.showReachable(reachable);
   }
 
-  for (const episode of list) {
-    const { id } = episode;
+  function addEpisode(episode: Episode): HTMLElement {
+    const { id, title } = episode;
     const view = createEpisodeView(episode, {
       play: () => player.toggle(id),
       download: () => library.download(id),
@@ -128,7 +152,46 @@ async function main(): Promise<void> {
     views.set(id, view);
     view.showDownload(library.get(id));
     view.showPlaying(false, true);
-    part(document, "episodes").append(view.element);
+    view.showReachable(reachable ?? true);
+    const thread = createThreadView(view.element, title, {
+      open: () => comments.open(id),
+      post: (text) => comments.post(id, text),
+      cancel: comments.cancel,
+      retry: comments.retry,
+    });
+    threads.set(id, thread);
+    return view.element;
+  }
+
+  part(document, "episodes").append(...list.map(addEpisode));
+
+  async function refresh(): Promise<void> {
+    const { at, alone } = await channel.call("refresh", undefined, {
+      idempotent: true,
+    });
+    if (at === undefined) return;
+    setText(
+      part(document, "refreshed"),
+      `${formatMoment(at)}${alone ? ", and while closed" : ""}`,
+    );
+  }
+
+  /** Offers new episodes, as the list is not to move under the listener's hand. */
+  function offer(latest: Episode[]): void {
+    const added = latest.filter(({ id }) => !episodes.has(id));
+    const button = part<HTMLButtonElement>(document, "show-new");
+    const count = added.length === 1
+      ? "1 new episode"
+      : `${added.length} new episodes`;
+    setText(button, `Show ${count}`);
+    button.hidden = added.length === 0;
+    if (added.length > 0) announce(`There is ${count}`);
+    button.onclick = () => {
+      for (const episode of added) episodes.set(episode.id, episode);
+      part(document, "episodes").prepend(...added.map(addEpisode));
+      button.hidden = true;
+      document.querySelector<HTMLElement>("#episodes")?.focus();
+    };
   }
 
   async function showLastPlaying(): Promise<void> {
@@ -141,10 +204,16 @@ async function main(): Promise<void> {
 
   await container.register("/sw.js");
   container.addEventListener("controllerchange", showVersion);
+  channel.addEventListener("refreshed", ({ data }) => offer(data));
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) refresh().catch(() => {});
+  });
   await Promise.all([
     showVersion(),
     showLastPlaying(),
+    refresh(),
     library.open(),
+    comments.follow(),
     followServer(showReachable),
   ]);
 }

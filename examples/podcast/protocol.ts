@@ -6,6 +6,8 @@
  * @module
  */
 
+import type { Episode } from "./server/episodes.ts";
+
 /** Where an episode stands on this device. */
 export interface Download {
   id: string;
@@ -19,6 +21,14 @@ export interface Download {
   reason?: string;
   /** Whether it can go on once the server is back. */
   unreachable?: boolean;
+}
+
+/** When the list of episodes was last refreshed. */
+export interface Refreshed {
+  /** In milliseconds since 1970; undefined if never. */
+  at: number | undefined;
+  /** Whether the browser does it with no page open too. */
+  alone: boolean;
 }
 
 /** What plays in a tab, or played there last. Every tab attaches its own to its client. */
@@ -44,8 +54,12 @@ export interface Podcast {
   remove(input: { id: string }): void;
   /** What each open tab plays, or played last. */
   listPlaying(): NowPlaying[];
+  /** Refreshes the list of episodes, unless that was done lately. */
+  refresh(): Refreshed;
   /** An episode's download has begun or ended. */
   changed: Download;
+  /** The list of episodes was refreshed. */
+  refreshed: Episode[];
 }
 
 /** Single questions, which a worker that waits can be asked too. */

@@ -37,7 +37,7 @@ export interface PodcastServer {
 }
 
 const HOSTNAME = "127.0.0.1";
-const WATCHED = [".", "../../channel"];
+const WATCHED = [".", "../../channel", "../../storage", "../../sync"];
 const SETTLE = 100;
 const DEFAULT_PORT = 8000;
 /** Slow enough to see a download, and to have a hand in it. */

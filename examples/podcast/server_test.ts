@@ -29,7 +29,7 @@ async function serving(
 }
 
 Deno.test("createHandler() lists the episodes", async () => {
-  const response = handle(new Request("http://localhost/api/episodes"));
+  const response = await handle(new Request("http://localhost/api/episodes"));
   const list = await response.json();
   assertEquals(list.length, recordings().length);
   assertEquals(list[0].bytes, 44 + 3 * 44_100 * 2);
@@ -38,7 +38,7 @@ Deno.test("createHandler() lists the episodes", async () => {
 
 Deno.test("createHandler() draws the covers", async () => {
   for (const { cover } of recordings()) {
-    const response = handle(new Request(`http://localhost${cover}`));
+    const response = await handle(new Request(`http://localhost${cover}`));
     assertEquals(response.headers.get("content-type"), "image/svg+xml");
     const svg = await response.text();
     assert(svg.startsWith("<svg ") && svg.endsWith("</svg>"));
@@ -46,12 +46,42 @@ Deno.test("createHandler() draws the covers", async () => {
   }
 });
 
-Deno.test("createHandler() refuses what it does not have", () => {
-  const ask = (path: string, method = "GET") =>
-    handle(new Request(`http://localhost${path}`, { method })).status;
-  assertEquals(ask("/"), 200);
-  assertEquals(ask("/audio/nothing.wav"), 404);
-  assertEquals(ask("/", "POST"), 405);
+Deno.test("createHandler() refuses what it does not have", async () => {
+  const ask = async (path: string, method = "GET") =>
+    (await handle(new Request(`http://localhost${path}`, { method }))).status;
+  assertEquals(await ask("/"), 200);
+  assertEquals(await ask("/audio/nothing.wav"), 404);
+  assertEquals(await ask("/api/comments/nothing"), 404);
+  assertEquals(await ask("/", "POST"), 405);
+});
+
+Deno.test("createHandler() keeps a comment once, or says why not", async () => {
+  const url = "http://localhost/api/comments/orchard";
+  const read = async () => await (await handle(new Request(url))).json();
+  const post = async (text: string, key: string) =>
+    await handle(
+      new Request(url, {
+        method: "POST",
+        headers: { "idempotency-key": key },
+        body: JSON.stringify({ text }),
+      }),
+    );
+  const before = (await read()).length;
+  assertEquals((await post(" Hi ", "a")).status, 201);
+  assertEquals((await post("Hi", "a")).status, 200);
+  assertEquals((await read()).length, before + 1);
+  assertEquals((await read()).at(-1).text, "Hi");
+
+  const empty = await post("  ", "b");
+  assertEquals(empty.status, 422);
+  assertEquals(await empty.text(), "A comment needs a word or two");
+  const long = await post("a".repeat(281), "c");
+  assertEquals(long.status, 422);
+  assertEquals(
+    await long.text(),
+    "A comment has up to 280 characters, this one has 281",
+  );
+  assertEquals((await read()).length, before + 1);
 });
 
 Deno.test("createHandler() keeps Content-Length over the network", () =>

@@ -12,16 +12,25 @@ import {
   keepClientData,
 } from "@serviceworker/std/channel/client-data";
 import { respond } from "@serviceworker/std/channel/respond";
-import { answer, cacheShell } from "./offline.ts";
+import { openStore } from "@serviceworker/std/storage/open-store";
+import { handleSync } from "@serviceworker/std/sync/background-sync";
+import { createPeriodicSync } from "@serviceworker/std/sync/periodic-sync";
+import { COMMENTS_TAG, openOutbox } from "./comments.ts";
+import { answer, cacheShell, refreshEpisodes } from "./offline.ts";
 import type { NowPlaying, Podcast, Questions } from "./protocol.ts";
 import { createDownloads } from "./worker/downloads.ts";
-import { createStore } from "./worker/store.ts";
 
 declare const self: ServiceWorkerGlobalScope;
 
 const VERSION = "1.0.0";
+/** What a page that is opened or shown accepts; Chromium waits longer by itself. */
+const REFRESH_INTERVAL = 3_600_000;
 
-const store = createStore("longwave-clients");
+const store = openStore("longwave");
+const outbox = openOutbox(store);
+const periodic = createPeriodicSync(store, async ({ signal }) => {
+  podcast.post("refreshed", await refreshEpisodes(signal));
+}, { tag: "episodes", minInterval: REFRESH_INTERVAL });
 const downloads = createDownloads((download) =>
   podcast.post("changed", download)
 );
@@ -29,6 +38,12 @@ const podcast = accept<Podcast>(self.clients, {
   list: () => downloads.list(),
   download: ({ id }, { signal }) => downloads.follow(id, signal),
   remove: ({ id }) => downloads.remove(id),
+  async refresh() {
+    const how = await periodic.register(self.registration);
+    // Without the server, the list stays as it is until the next time.
+    await periodic.catchUp().catch(() => {});
+    return { at: await periodic.lastRun(), alone: how === "registered" };
+  },
   async listPlaying() {
     const tabs = await getClientData(self.clients, store);
     return tabs.map(({ data }) => data as NowPlaying | undefined)
@@ -42,6 +57,12 @@ self.addEventListener(
   "message",
   respond<Questions>({ version: () => VERSION }),
 );
+// TypeScript does not know these events.
+self.addEventListener("sync", (event) => {
+  const sync = event as unknown as Parameters<typeof handleSync>[0];
+  handleSync(sync, outbox.flush, { tag: COMMENTS_TAG });
+});
+self.addEventListener("periodicsync", periodic as unknown as EventListener);
 self.addEventListener("install", (event) => {
   // Page and worker of two versions understand each other, and an unfinished
   // download goes on in the new worker: nothing to wait for.

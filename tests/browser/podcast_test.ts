@@ -26,7 +26,7 @@ const THROTTLE = 2_500_000;
 const [episode] = recordings(DURATION) as [Recording];
 const PARTS = Math.ceil(episode.bytes / PART_BYTES);
 
-let handler: Promise<(request: Request) => Response> | undefined;
+let handler: Promise<ReturnType<typeof createHandler>> | undefined;
 
 const app = {
   async handler(request: Request): Promise<Response> {

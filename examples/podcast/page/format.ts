@@ -18,6 +18,14 @@ const DAY = new Intl.DateTimeFormat("en", {
   timeZone: "UTC",
 });
 
+const MOMENT = new Intl.DateTimeFormat("en", {
+  day: "numeric",
+  month: "short",
+  hour: "numeric",
+  minute: "2-digit",
+  hourCycle: "h23",
+});
+
 /** As "12.4 MB". */
 export function formatBytes(bytes: number): string {
   return `${MEGABYTES.format(bytes / MEGABYTE)} MB`;
@@ -46,6 +54,11 @@ export function formatRemaining(seconds: number): string {
 }
 
 /** As "November 7, 2026". */
-export function formatDay(day: string): string {
+export function formatDay(day: string | number): string {
   return DAY.format(new Date(day));
+}
+
+/** As "Nov 7, 14:05", here. */
+export function formatMoment(time: number): string {
+  return MOMENT.format(time);
 }

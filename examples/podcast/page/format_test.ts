@@ -4,6 +4,7 @@ import { assertEquals } from "@std/assert";
 import {
   formatBytes,
   formatDay,
+  formatMoment,
   formatProgress,
   formatRemaining,
   formatTime,
@@ -34,4 +35,8 @@ Deno.test("formatRemaining() never promises nothing", () => {
 
 Deno.test("formatDay() writes the day of any time zone", () => {
   assertEquals(formatDay("2026-11-07"), "November 7, 2026");
+});
+
+Deno.test("formatMoment() writes the hours of a day to 23", () => {
+  assertEquals(formatMoment(+new Date(2026, 10, 7, 0, 5)), "Nov 7, 00:05");
 });

@@ -8,6 +8,7 @@
 
 import type { Asset } from "./assets.ts";
 import { answerAudio } from "./audio.ts";
+import { createComments } from "./comments.ts";
 import { drawCover } from "./cover.ts";
 import { answerEvents } from "./events.ts";
 import { recordings, toEpisode } from "./episodes.ts";
@@ -25,16 +26,20 @@ export interface HandlerOptions {
 /** Makes the handler of the app's server. */
 export function createHandler(
   { assets, duration, throttle = 0 }: HandlerOptions,
-): (request: Request) => Response {
+): (request: Request) => Response | Promise<Response> {
+  const all = recordings(duration);
+  const answerComments = createComments(all);
   const byAudio = new Map(
-    recordings(duration).map((recording) => [recording.audio, recording]),
+    all.map((recording) => [recording.audio, recording]),
   );
   const byCover = new Map(
-    [...byAudio.values()].map((recording) => [recording.cover, recording]),
+    all.map((recording) => [recording.cover, recording]),
   );
-  const episodes = JSON.stringify([...byAudio.values()].map(toEpisode));
+  const episodes = JSON.stringify(all.map(toEpisode));
 
   return (request) => {
+    const comments = answerComments(request);
+    if (comments) return comments;
     if (request.method !== "GET" && request.method !== "HEAD") {
       return new Response("Method not allowed", {
         status: 405,
