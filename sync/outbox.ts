@@ -596,6 +596,8 @@ export function createOutbox<T = Request>(
   const channelName = `${KEY} ${root}`;
   const jobs: Job[] = [];
   let committing = false;
+  /** The last of each key whose body is being read. */
+  const turns = new Map<string, Promise<unknown>>();
 
   // Where things are.
 
@@ -871,7 +873,10 @@ export function createOutbox<T = Request>(
       ...common,
       ...await toDraft(item, body),
     }));
-    const drafts = await beforeDeadline(Promise.all(reading), signal);
+    const drafts = await inTurn(
+      beforeDeadline(Promise.all(reading), signal),
+      key,
+    );
     try {
       return await commit(async (view) => {
         const ids: string[] = [];
@@ -885,6 +890,23 @@ export function createOutbox<T = Request>(
         "NotSavedError",
       );
       throw Object.defineProperty(error, "cause", { value: cause });
+    }
+  }
+
+  /** Waits for bodies that are read, and for those called before of the key. */
+  async function inTurn<R>(
+    read: Promise<R>,
+    key: string | undefined,
+  ): Promise<R> {
+    if (key === undefined) return await read;
+    const before = turns.get(key);
+    const turn = Promise.allSettled([read, before]);
+    turns.set(key, turn);
+    try {
+      const [result] = await Promise.all([read, before]);
+      return result;
+    } finally {
+      if (turns.get(key) === turn) turns.delete(key);
     }
   }
 
@@ -1707,19 +1729,20 @@ async function readBody(
 /** Encodes a form as a browser does it. */
 function toBlob(form: FormData): Blob {
   const boundary = `----${crypto.randomUUID()}`;
-  const quoted = (text: string) => {
-    const escaped = text.replaceAll("\r", "%0D").replaceAll("\n", "%0A");
-    return `"${escaped.replaceAll('"', "%22")}"`;
-  };
+  const toLines = (text: string) => text.replace(/\r\n?|\n/g, "\r\n");
+  const quoted = (text: string) =>
+    `"${text.replace(/[\r\n"]/g, (sign) => encodeURIComponent(sign))}"`;
   const parts: BlobPart[] = [];
   for (const [name, value] of form) {
     const isText = typeof value === "string";
     parts.push(
-      `--${boundary}\r\nContent-Disposition: form-data; name=${quoted(name)}`,
+      `--${boundary}\r\nContent-Disposition: form-data; name=${
+        quoted(toLines(name))
+      }`,
       isText ? "" : `; filename=${quoted(value.name)}\r\nContent-Type: `,
       isText ? "" : value.type || "application/octet-stream",
       "\r\n\r\n",
-      isText ? value.replace(/\r\n?|\n/g, "\r\n") : value,
+      isText ? toLines(value) : value,
       "\r\n",
     );
   }
