@@ -126,8 +126,9 @@ export class TestPage<T = Exports> {
   async back(): Promise<boolean> {
     await this.evaluate(() => {
       Object.assign(globalThis, { harnessLeft: true });
-      setTimeout(() => history.back());
     });
+    // The page may be gone before it says that it has done this.
+    this.evaluate(() => history.back()).catch(() => {});
     for (let attempt = 0; attempt < 200; attempt++) {
       await new Promise((resolve) => setTimeout(resolve, 25));
       // In the moment of the navigation nothing can be evaluated.

@@ -52,23 +52,26 @@ export async function launchWebKit(found: FoundBrowser): Promise<Browser> {
       "start MiniBrowser",
       call("POST", "/session", {
         capabilities: {
-          alwaysMatch: { timeouts: { script: 60_000, pageLoad: 30_000 } },
+          alwaysMatch: { timeouts: { script: 10_000, pageLoad: 30_000 } },
         },
       }),
     ) as { sessionId: string; capabilities: { browserVersion: string } };
     const session: Call = (method, path, body) =>
       call(method, `/session/${sessionId}${path}`, body);
-    const turns = new Turns();
     // The session ends with its last window: this one stays.
-    const first = await session("GET", "/window");
-    const browser: Browser = {
+    const first = await session("GET", "/window") as string;
+    const windows = new Windows(session, first);
+    return {
       name: "webkit",
       version: capabilities.browserVersion,
       ended: () => hasEnded(driver),
       openTab: () =>
-        turns.take(async () => {
-          await session("POST", "/window", { handle: first });
-          return await openTab(session, turns);
+        windows.within(first, async () => {
+          // Not a tab: one behind another is hidden, and its timers are slowed down.
+          const { handle } = await session("POST", "/window/new", {
+            type: "window",
+          }) as { handle: string };
+          return tab(session, windows, handle);
         }),
       async close() {
         await within(3000, "end the session", session("DELETE", ""))
@@ -77,7 +80,6 @@ export async function launchWebKit(found: FoundBrowser): Promise<Browser> {
       },
       kill: () => end("SIGKILL"),
     };
-    return browser;
   } catch (error) {
     await end("SIGKILL");
     throw error;
@@ -85,83 +87,88 @@ export async function launchWebKit(found: FoundBrowser): Promise<Browser> {
 }
 
 /** One command at a time, since a command is about the window chosen before it. */
-class Turns {
+class Windows {
+  readonly #session: Call;
+  #current: string;
   #last: Promise<unknown> = Promise.resolve();
 
-  take<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#last.then(work, work);
+  constructor(session: Call, current: string) {
+    this.#session = session;
+    this.#current = current;
+  }
+
+  /** Does work in a window when it is its turn. */
+  within<T>(handle: string, work: () => Promise<T>): Promise<T> {
+    const turn = this.#last.catch(() => {}).then(async () => {
+      if (handle !== this.#current) {
+        await this.#session("POST", "/window", { handle });
+        this.#current = handle;
+      }
+      return await work();
+    });
     this.#last = turn.catch(() => {});
     return turn;
   }
 }
 
-async function openTab(session: Call, turns: Turns): Promise<Tab> {
-  const { handle } = await session("POST", "/window/new", {
-    type: "window",
-  }) as { handle: string };
-  const inTab = <T>(work: () => Promise<T>): Promise<T> =>
-    turns.take(async () => {
-      await session("POST", "/window", { handle });
-      return await work();
-    });
+function tab(session: Call, windows: Windows, handle: string): Tab {
   const log: string[] = [];
-  /** Takes what the page logged, before it goes away. */
-  const drain = async () => {
-    const lines = await session("POST", "/execute/sync", {
-      script: "return globalThis.harness?.log.splice(0) ?? [];",
-      args: [],
-    }).catch(() => []) as string[];
-    log.push(...lines);
-  };
   let calls = 0;
   let closed: Promise<void> | undefined;
+
+  /** Runs a script, which returns at once, and takes what the page logged. */
+  const execute = async (script: string, id = ""): Promise<unknown> => {
+    const answer = await session("POST", "/execute/sync", {
+      script: `const [id] = arguments;
+        const values = globalThis.harnessValues ??= {};
+        ${script}
+        const log = globalThis.harness?.log?.splice(0) ?? [];
+        const gone = !(id in values);
+        const value = values[id];
+        if (typeof value === "string") delete values[id];
+        return { value, gone, log };`,
+      args: [id],
+    }) as { value?: string | null; gone: boolean; log: string[] };
+    log.push(...answer.log);
+    if (answer.gone && id) {
+      throw new Error("Cannot evaluate: the page was navigated away");
+    }
+    return answer.value;
+  };
+  const inTab = <T>(work: () => Promise<T>): Promise<T> =>
+    windows.within(handle, work);
+  /** Does what makes the page go away, and with it what it logged. */
+  const leave = (work: () => Promise<unknown>): Promise<void> =>
+    inTab(async () => {
+      await execute("").catch(() => {});
+      await work();
+    });
 
   return {
     log,
     async evaluate(expression) {
       const id = `${handle}/${calls++}`;
-      // A command would keep all other tabs waiting until it ends: the value is
-      // left in the page and asked for in turns.
-      let script = `
-        const { 0: id, [1]: done } = arguments;
-        const values = globalThis.harnessValues ??= {};
-        values[id] = (${expression});
-      `;
-      while (true) {
-        const answer = await inTab(async () => {
-          const answer = await session("POST", "/execute/async", {
-            script: `${script}
-              if (!values || !(id in values)) return done({ gone: true });
-              const later = new Promise((resolve) => setTimeout(resolve, 25, {}));
-              Promise.race([values[id].then((value) => ({ value })), later]).then((answer) => {
-                if ("value" in answer) delete values[id];
-                done(answer);
-              });`,
-            args: [id],
-          }) as { value?: string; gone?: boolean };
-          await drain();
-          return answer;
-        });
-        if (answer.gone) {
-          throw new Error("Cannot evaluate: the page was navigated away");
-        }
-        if (answer.value !== undefined) return answer.value;
-        script = `
-          const { 0: id, [1]: done } = arguments;
-          const values = globalThis.harnessValues;
-        `;
+      // A command would keep all other pages waiting until it ends, and for ever
+      // in a page that is put into the back/forward cache: the value is left in
+      // the page and asked for.
+      let value = await inTab(() =>
+        execute(
+          `values[id] = null; (${expression}).then((value) => { values[id] = value; });`,
+          id,
+        )
+      );
+      for (
+        let pause = 1;
+        typeof value !== "string";
+        pause = Math.min(pause * 2, 20)
+      ) {
+        await new Promise((resolve) => setTimeout(resolve, pause));
+        value = await inTab(() => execute("", id));
       }
+      return value;
     },
-    goto: (url) =>
-      inTab(async () => {
-        await drain();
-        await session("POST", "/url", { url });
-      }),
-    reload: () =>
-      inTab(async () => {
-        await drain();
-        await session("POST", "/refresh", {});
-      }),
+    goto: (url) => leave(() => session("POST", "/url", { url })),
+    reload: () => leave(() => session("POST", "/refresh", {})),
     screenshot: () =>
       inTab(async () =>
         Uint8Array.from(
@@ -170,11 +177,7 @@ async function openTab(session: Call, turns: Turns): Promise<Tab> {
         )
       ),
     bringToFront: () => inTab(() => Promise.resolve()),
-    close: () =>
-      closed ??= inTab(async () => {
-        await drain();
-        await session("DELETE", "/window");
-      }),
+    close: () => closed ??= leave(() => session("DELETE", "/window")),
   };
 }
 
