@@ -3,46 +3,29 @@
 import {
   createCacheStorage,
   type MemoryCacheStorage,
-  type MultiCacheQueryOptions,
 } from "../cache_storage.ts";
-import type { HostContext, HostFeature, HostOptions } from "../host.ts";
+import type {
+  HostContext,
+  HostFeature,
+  HostOptions,
+  HostScript,
+} from "../host.ts";
 import { BackgroundFetches } from "./background_fetch.ts";
 import { Clock, nextTask } from "./clock.ts";
-import { FetchEvent } from "./events.ts";
 import { Globals } from "./globals.ts";
-import {
-  dressRequest,
-  dressResponse,
-  factsOf,
-  redirectOf,
-  streamOf,
-  withBody,
-} from "./http.ts";
-import type { Life, Script } from "./life.ts";
 import { Locks } from "./locks.ts";
 import { Channels } from "./messages.ts";
-import { abortable, failed, Network } from "./network.ts";
+import { Network } from "./network.ts";
 import { Notifications, Pushes } from "./push.ts";
 import type { Realm } from "./realm.ts";
 import { Registration } from "./registration.ts";
-import { Cache } from "./cache.ts";
 import { PeriodicSyncs, Syncs } from "./sync.ts";
-import { type Container, navigationTo, Window } from "./window.ts";
-import type { WindowFacts } from "./window.ts";
+import { Window, type WindowFacts } from "./window.ts";
 import { Worker } from "./worker.ts";
 
 /** How long `idle()` waits, in milliseconds. */
 const IDLE_DEADLINE = 10_000;
-const MAX_REDIRECTS = 20;
 const SCRIPT_TYPE_REGEXP = /^(text|application)\/(x-)?(java|ecma)script\b/i;
-
-/** A page that arrived. */
-export interface Arrival {
-  readonly id: string;
-  readonly url: string;
-  readonly response: Response;
-  readonly controller: Worker | null;
-}
 
 /** The browser, as far as one origin needs it. */
 export class Core {
@@ -60,21 +43,22 @@ export class Core {
   readonly permissions = new Map<string, "granted" | "denied" | "prompt">();
   readonly registrations = new Map<string, Registration>();
   readonly windows: Window[] = [];
-  readonly scripts = new Map<string, Script>();
+  readonly scripts = new Map<string, HostScript>();
   readonly provided: Readonly<Record<string, unknown>>;
   readonly context: HostContext | undefined;
   readonly errors: unknown[] = [];
   readonly log: string[] = [];
   badge: number | undefined;
+  /** Whether the storage is to be kept. */
+  persisted = false;
   steps = 0;
   /** The step at which a worker was stopped on demand. */
   stoppedAt: string | undefined;
   #stepsLeft = Infinity;
   #lastNumber = 0;
   #activity = 0;
-  #persisted = false;
   /** Pages on their way, by the ids of their clients. */
-  readonly #arrivals = new Map<string, Promise<unknown>>();
+  readonly arrivals = new Map<string, Promise<unknown>>();
   readonly #without: readonly HostFeature[];
   readonly #globals: Globals | undefined;
   readonly #realms = new Set<Realm>();
@@ -273,7 +257,7 @@ export class Core {
 
   /** The window of a client, once it has loaded. */
   async windowOf(id: string): Promise<Window | undefined> {
-    await this.#arrivals.get(id);
+    await this.arrivals.get(id);
     return this.windows.find((page) => page.id === id);
   }
 
@@ -284,7 +268,7 @@ export class Core {
 
   // Registrations
 
-  deploy(url: string | URL, script: Script): string {
+  deploy(url: string | URL, script: HostScript): string {
     const { href } = new URL(url, this.origin);
     this.scripts.set(href, script);
     return href;
@@ -386,7 +370,7 @@ export class Core {
     for (const { href, protocol, pathname, origin } of [script, scope]) {
       if (!/^https?:$/.test(protocol)) {
         throw new TypeError(
-          `Cannot register ${script}: ${href} is not of http or https`,
+          `Cannot register ${script}: ${href} is not of http or https; a file is read, or imported by a function`,
         );
       }
       if (/%2f|%5c/i.test(pathname)) {
@@ -413,11 +397,11 @@ export class Core {
   }
 
   /** The script at `url`, which may be used for `scope`. */
-  async fetchScript(url: string, scope: string): Promise<Script> {
+  async fetchScript(url: string, scope: string): Promise<HostScript> {
     const refuse = (why: string) =>
       new DOMException(`Cannot register ${url}: ${why}`, "SecurityError");
     const given = this.scripts.get(url);
-    let script: Script;
+    let script: HostScript;
     let allowed = new URL("./", url).pathname;
     if (given === undefined) {
       const response = await this.network.fetch(
@@ -448,161 +432,11 @@ export class Core {
     return script;
   }
 
-  // Requests
-
-  /** https://w3c.github.io/ServiceWorker/#handle-fetch, for a resource of a page. */
-  async fetchFrom(page: Window, request: Request): Promise<Response> {
-    const { controller } = page;
-    const done = this.begin(`${request.method} ${request.url}`);
-    try {
-      if (controller && /^https?:/.test(request.url)) {
-        const answer = await this.#ask(controller, request, {
-          clientId: page.id,
-        });
-        if (answer) return answer;
-      }
-      return await this.fetchPast(request);
-    } finally {
-      done();
-    }
-  }
-
   /** Fetches past all workers. */
   fetchPast(request: Request, stopped?: AbortSignal): Promise<Response> {
     return /^https?:/.test(request.url)
       ? this.network.fetch(request, stopped)
       : fetch(request);
-  }
-
-  /**
-   * Loads a page into a window, which takes it with `arrive`.
-   *
-   * @see https://w3c.github.io/ServiceWorker/#handle-fetch
-   */
-  async navigate(
-    page: Window,
-    href: string,
-    { isReload, arrive }: {
-      readonly isReload: boolean;
-      readonly arrive: (arrival: Arrival) => void;
-    },
-  ): Promise<void> {
-    const done = this.begin(`navigate to ${href}`);
-    const arrived = Promise.withResolvers<void>();
-    const ids: string[] = [];
-    try {
-      let url = href;
-      for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
-        const id = crypto.randomUUID();
-        ids.push(id);
-        this.#arrivals.set(id, arrived.promise);
-        const registration = this.match(url);
-        const worker = registration?.active ?? null;
-        const request = navigationTo(url);
-        const preload = worker && this.#preload(worker, url);
-        const response = worker && await this.#ask(worker, request, {
-              resultingClientId: id,
-              replacesClientId: page.id,
-              isReload,
-              ...(preload && { preloadResponse: preload }),
-            }) || await this.fetchPast(navigationTo(url));
-        const redirect = redirectOf(response);
-        if (redirect === undefined) {
-          return arrive({
-            id,
-            url: new URL(new URL(url).hash, response.url || url).href,
-            response,
-            controller: worker && (registration?.active ?? null),
-          });
-        }
-        const { hash } = new URL(url);
-        const next = new URL(redirect, url);
-        next.hash ||= hash;
-        url = next.href;
-      }
-      throw failed(href, `it is redirected ${MAX_REDIRECTS} times`);
-    } finally {
-      arrived.resolve();
-      for (const id of ids) this.#arrivals.delete(id);
-      done();
-    }
-  }
-
-  #preload(
-    worker: Worker,
-    url: string,
-  ): Promise<Response | undefined> | undefined {
-    const { enabled, headerValue } = worker.registration.navigationPreload;
-    if (!enabled || !worker.handles("fetch")) return undefined;
-    const request = navigationTo(url);
-    request.headers.set("service-worker-navigation-preload", headerValue);
-    const response = this.fetchPast(request);
-    // A worker need not look at it.
-    response.catch(() => {});
-    return response;
-  }
-
-  /** What a worker answers, or `undefined` if it leaves the request alone. */
-  async #ask(
-    worker: Worker,
-    request: Request,
-    init: {
-      readonly clientId?: string;
-      readonly resultingClientId?: string;
-      readonly replacesClientId?: string;
-      readonly isReload?: boolean;
-      readonly preloadResponse?: Promise<Response | undefined>;
-    },
-  ): Promise<Response | undefined> {
-    if (!worker.handles("fetch")) return undefined;
-    const { url, method, signal } = request;
-    const handled = Promise.withResolvers<undefined>();
-    handled.promise.catch(() => {});
-    const { promise, resolve, reject } = Promise.withResolvers<
-      Response | undefined
-    >();
-    promise.then(
-      () => handled.resolve(undefined),
-      () =>
-        handled.reject(
-          new DOMException(`Cannot fetch ${url}: it failed`, "NetworkError"),
-        ),
-    );
-    worker.fire(
-      `fetch ${method} ${url}`,
-      () =>
-        new FetchEvent("fetch", {
-          ...init,
-          request: unaborted(request),
-          handled: handled.promise,
-          cancelable: true,
-        }),
-      (event, life) => {
-        const answer = FetchEvent.responseOf(event);
-        if (answer) {
-          answer.then(
-            (response) => accept(response, request, life),
-            (cause) => {
-              throw failed(url, "the worker's response was rejected", cause);
-            },
-          ).then(resolve, reject);
-        } else if (event.defaultPrevented) {
-          reject(failed(url, "the worker prevented it"));
-        } else {
-          resolve(undefined);
-        }
-      },
-    ).then((outcome) => {
-      worker.registration.softUpdateWhenStale();
-      // Too late to matter if the worker has answered.
-      if (outcome.status === "stopped") {
-        reject(failed(url, "the worker was stopped"));
-      }
-      if (outcome.status === "rejected") {
-        reject(failed(url, "the worker failed", outcome.reason));
-      }
-    });
-    return await abortable(promise, signal);
   }
 
   // What the platform offers
@@ -613,90 +447,6 @@ export class Core {
 
   permission(name: string): "granted" | "denied" | "prompt" {
     return this.permissions.get(name) ?? "granted";
-  }
-
-  /** `caches`, with URLs relative to `base`. */
-  cachesOf(base: string): object {
-    const { caches } = this;
-    const at = (info: Request | string | URL) =>
-      typeof info === "string" ? new URL(info, base) : info;
-    return {
-      has: (name: string) => caches.has(name),
-      delete: (name: string) => caches.delete(name),
-      keys: () => caches.keys(),
-      match: async (
-        info: Request | string | URL,
-        options?: MultiCacheQueryOptions,
-      ) => await caches.match(at(info), options),
-      open: async (name: string) => new Cache(await caches.open(name), at),
-    };
-  }
-
-  /** The members of a registration that belong to other specifications. */
-  featuresOf(realm: Realm, registration: Registration): [string, unknown][] {
-    const features: [HostFeature, () => unknown][] = [
-      ["sync", () => this.syncs.managerOf(realm, registration)],
-      ["periodicSync", () => this.periodicSyncs.managerOf(registration)],
-      ["pushManager", () => this.pushes.managerOf(registration)],
-      [
-        "backgroundFetch",
-        () => this.backgroundFetches.managerOf(realm, registration),
-      ],
-      ["navigationPreload", () => preloadManagerOf(registration)],
-    ];
-    return [
-      ...features.filter(([name]) => this.has(name))
-        .map(([name, create]): [string, unknown] => [name, create()]),
-      ...Object.entries(this.notifications.methodsOf(registration)),
-    ];
-  }
-
-  navigatorOf(
-    realm: Realm,
-    owner: Window | Life,
-    serviceWorker?: Container,
-  ): object {
-    const { network } = this;
-    return {
-      get onLine() {
-        return !network.offline;
-      },
-      userAgent: "Mozilla/5.0 (compatible; @serviceworker/std)",
-      language: "en",
-      languages: ["en"],
-      ...(serviceWorker && { serviceWorker }),
-      ...(this.has("locks") && {
-        locks: this.locks.managerOf(
-          owner,
-          () => owner instanceof Window ? owner.id : realm.core.origin,
-        ),
-      }),
-      storage: {
-        estimate: () => {
-          const { usage, quota } = this.caches;
-          return Promise.resolve({ usage, quota });
-        },
-        persist: () => {
-          this.#persisted = this.permission("persistent-storage") === "granted";
-          return Promise.resolve(this.#persisted);
-        },
-        persisted: () => Promise.resolve(this.#persisted),
-      },
-      permissions: {
-        query: ({ name }: { name: string }) =>
-          Promise.resolve({ name, state: this.permission(name) }),
-      },
-      ...(this.has("setAppBadge") && {
-        setAppBadge: (count = 0) => {
-          this.badge = count;
-          return Promise.resolve();
-        },
-        clearAppBadge: () => {
-          this.badge = undefined;
-          return Promise.resolve();
-        },
-      }),
-    };
   }
 
   close(): void {
@@ -718,90 +468,4 @@ export class Core {
       this.backgroundFetches.resume();
     }
   }
-}
-
-/** What a page gets of what a worker answered: https://fetch.spec.whatwg.org/#http-fetch */
-function accept(value: unknown, request: Request, life: Life): Response {
-  const { url, mode, redirect } = request;
-  if (!(value instanceof Response)) {
-    throw failed(
-      url,
-      `the worker responded with ${value}, which is no Response`,
-    );
-  }
-  const { type, redirected, bodyUsed, body } = value;
-  const refused = type === "error"
-    ? "with an error"
-    : type === "opaque" && mode !== "no-cors"
-    ? `with an opaque response to a request of mode ${mode}`
-    : type === "opaqueredirect" && redirect !== "manual"
-    ? `with an opaque redirect to a request that is to ${redirect}`
-    : type === "cors" && mode === "same-origin"
-    ? "with a response of another origin to a request of mode same-origin"
-    : redirected && redirect !== "follow"
-    ? `with a redirected response to a request whose redirects are ${redirect}`
-    : bodyUsed || body?.locked
-    ? "with a response whose body is in use"
-    : undefined;
-  if (refused) throw failed(url, `the worker responded ${refused}`);
-
-  const reader = body?.getReader();
-  const stopped = life.stopped.then(() => {
-    throw failed(url, "the worker was stopped");
-  });
-  stopped.catch(() => {});
-  const cancel = (reason: unknown) => reader?.cancel(reason).catch(() => {});
-  request.signal.addEventListener(
-    "abort",
-    () => cancel(request.signal.reason),
-    { once: true },
-  );
-  const seen = reader
-    ? streamOf(async () => {
-      const read = Promise.race([reader.read(), stopped]);
-      const { done, value } = await abortable(read, request.signal);
-      return done ? undefined : value as Uint8Array<ArrayBuffer>;
-    }, cancel)
-    : null;
-  const facts = factsOf(value);
-  return dressResponse(withBody(value, seen), {
-    ...facts,
-    // Made by the worker, it is of the page's own origin.
-    type: type === "default" ? "basic" : type,
-    url: facts.url || url,
-  });
-}
-
-/** A copy of a request that its page cannot abort, as no engine lets it. */
-function unaborted(request: Request): Request {
-  const { mode, destination } = request;
-  const { signal } = new AbortController();
-  return dressRequest(new Request(request.clone(), { signal }), {
-    mode,
-    destination,
-  });
-}
-
-function preloadManagerOf(registration: Registration): object {
-  const change = async (
-    change: Partial<Registration["navigationPreload"]>,
-  ) => {
-    if (!registration.active) {
-      throw new DOMException(
-        `Cannot set the navigation preload of ${registration.scope}: no worker is active`,
-        "InvalidStateError",
-      );
-    }
-    registration.navigationPreload = {
-      ...registration.navigationPreload,
-      ...change,
-    };
-    return await undefined;
-  };
-  return {
-    enable: () => change({ enabled: true }),
-    disable: () => change({ enabled: false }),
-    setHeaderValue: (headerValue: string) => change({ headerValue }),
-    getState: () => Promise.resolve({ ...registration.navigationPreload }),
-  };
 }

@@ -1,6 +1,6 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
-import type { HostScope } from "../host.ts";
+import type { HostScope, HostScript } from "../host.ts";
 import { Cache } from "./cache.ts";
 import { Client, Clients, WindowClient } from "./clients.ts";
 import type { Core } from "./core.ts";
@@ -14,88 +14,20 @@ import {
   withBody,
 } from "./http.ts";
 import type { TransferOptions } from "./messages.ts";
+import { cachesOf, navigatorOf } from "./platform.ts";
 import { Realm, ServiceWorker, ServiceWorkerRegistration } from "./realm.ts";
+import {
+  abortSignalOf,
+  ABSENT,
+  dateOf,
+  evaluate,
+  messageChannelOf,
+  PRESENT,
+  requestClassOf,
+  ServiceWorkerGlobalScope,
+} from "./scope.ts";
 import type { Window } from "./window.ts";
 import type { Worker } from "./worker.ts";
-
-/** A script: its text, or a function in its place. */
-export type Script =
-  | string
-  | ((scope: HostScope, life: number) => unknown);
-
-const EVENT_TYPES = [
-  "activate",
-  "backgroundfetchabort",
-  "backgroundfetchclick",
-  "backgroundfetchfail",
-  "backgroundfetchsuccess",
-  "error",
-  "fetch",
-  "install",
-  "message",
-  "messageerror",
-  "notificationclick",
-  "notificationclose",
-  "periodicsync",
-  "push",
-  "pushsubscriptionchange",
-  "sync",
-];
-
-// In a call of a worker, the names of globals may mean those of its scope.
-const RuntimeAbortSignal = AbortSignal;
-const RuntimeDate = Date;
-const RuntimeMessageChannel = MessageChannel;
-const RuntimeRequest = Request;
-
-/** What a service worker has of the runtime as it is. */
-const PRESENT = {
-  AbortController,
-  Blob,
-  CompressionStream,
-  DOMException,
-  DecompressionStream,
-  Event,
-  EventTarget,
-  File,
-  FormData,
-  Headers,
-  MessageEvent,
-  MessagePort,
-  ReadableStream,
-  Response,
-  TextDecoder,
-  TextEncoder,
-  TransformStream,
-  URL,
-  URLPattern,
-  URLSearchParams,
-  WebSocket,
-  WritableStream,
-  atob,
-  btoa,
-  console,
-  crypto,
-  queueMicrotask,
-  structuredClone,
-};
-
-/** What the runtime has and a service worker has not. */
-const ABSENT = [
-  "Bun",
-  "Deno",
-  "Worker",
-  "alert",
-  "close",
-  "confirm",
-  "document",
-  "localStorage",
-  "parent",
-  "process",
-  "prompt",
-  "sessionStorage",
-  "window",
-];
 
 /** How long a click lets a worker open or focus a page, as in Chromium. */
 const INTERACTION_LIMIT = 10_000;
@@ -237,7 +169,7 @@ export class Life {
     this.#core.locks.release(this);
   }
 
-  async #evaluate(script: Script): Promise<void> {
+  async #evaluate(script: HostScript): Promise<void> {
     const { scope } = this;
     const result = this.run(() =>
       typeof script === "string"
@@ -260,8 +192,8 @@ export class Life {
     const { clock, origin } = core;
     const { registration, scriptURL } = worker;
     const shown = (object: object, name: string) => gate.out(object, name);
-    const base = scriptURL;
     const now = () => this.leave(() => clock.now());
+    const begun = clock.elapsed();
     const setTimer = (repeats: boolean) =>
     (
       callback: (...args: unknown[]) => unknown,
@@ -306,49 +238,32 @@ export class Life {
       origin,
       isSecureContext: true,
       location: new URL(scriptURL),
-      caches: shown(core.cachesOf(scriptURL), "caches"),
+      caches: shown(cachesOf(core, scriptURL), "caches"),
       clients: shown(new Clients(this), "clients"),
       registration: shown(realm.registrationOf(registration), "registration"),
       ...(core.has("self.serviceWorker") && {
         serviceWorker: shown(realm.workerOf(worker), "ServiceWorker"),
       }),
-      navigator: shown(core.navigatorOf(realm, this), "navigator"),
+      navigator: shown(navigatorOf(core, this), "navigator"),
       skipWaiting: () =>
         this.#call("skipWaiting", () => registration.skipWaiting(worker)),
       fetch: (input: Request | string | URL, init?: RequestInit) =>
         this.leave(() => this.#fetch(input, init)),
       importScripts: (...urls: string[]) => {
-        for (const url of urls) this.#import(new URL(url, base).href);
+        for (const url of urls) this.#import(new URL(url, scriptURL).href);
       },
       setTimeout,
       setInterval: setTimer(true),
       clearTimeout: clearTimer,
       clearInterval: clearTimer,
       Notification: core.notifications.interfaceOf(),
-      Date: class extends RuntimeDate {
-        constructor(...args: []) {
-          super(...(args.length === 0 ? [now()] as unknown as [] : args));
-        }
-        static override now(): number {
-          return now();
-        }
-      },
+      Date: dateOf(now),
       performance: {
-        now: () => this.leave(() => clock.elapsed()),
+        now: () => this.leave(() => clock.elapsed()) - begun,
         timeOrigin: now(),
       },
       AbortSignal: abortSignalOf((delay, abort) => setTimeout(abort, delay)),
-      Request: class extends RuntimeRequest {
-        constructor(input: Request | string | URL, init?: RequestInit) {
-          super(
-            input instanceof RuntimeRequest ? input : new URL(input, base),
-            init,
-          );
-        }
-        static override [Symbol.hasInstance](value: unknown): boolean {
-          return value instanceof RuntimeRequest;
-        }
-      },
+      Request: requestClassOf(scriptURL),
       MessageChannel: messageChannelOf((port) => this.adopt(port)),
       // Constructed by whoever calls it with `new`.
       BroadcastChannel: function (name: string) {
@@ -410,120 +325,4 @@ export class Life {
     }
     evaluate(script, url, this.scope);
   }
-}
-
-/** `AbortSignal` with a timeout by another clock. */
-function abortSignalOf(
-  setTimer: (delay: number, abort: () => void) => void,
-): object {
-  return {
-    prototype: RuntimeAbortSignal.prototype,
-    abort: (reason?: unknown) => RuntimeAbortSignal.abort(reason),
-    any: (signals: AbortSignal[]) => RuntimeAbortSignal.any(signals),
-    timeout(delay: number) {
-      const controller = new AbortController();
-      setTimer(delay, () =>
-        controller.abort(
-          new DOMException(
-            `Cannot go on: ${delay} ms have passed`,
-            "TimeoutError",
-          ),
-        ));
-      return controller.signal;
-    },
-    [Symbol.hasInstance]: (value: unknown) =>
-      value instanceof RuntimeAbortSignal,
-  };
-}
-
-/** A `MessageChannel` whose ports are passed to `adopt`. */
-function messageChannelOf(
-  adopt: (port: MessagePort) => void,
-): typeof MessageChannel {
-  return class extends RuntimeMessageChannel {
-    constructor() {
-      super();
-      adopt(this.port1);
-      adopt(this.port2);
-    }
-  };
-}
-
-type Listener = EventListenerOrEventListenerObject | null;
-
-/** `ServiceWorkerGlobalScope`. */
-class ServiceWorkerGlobalScope extends EventTarget {
-  readonly #life: Life;
-  readonly #listeners = new WeakMap<object, EventListener>();
-
-  constructor(life: Life) {
-    super();
-    this.#life = life;
-    // Called as globals, they have no `this`.
-    for (
-      const name of [
-        "addEventListener",
-        "dispatchEvent",
-        "removeEventListener",
-      ] as const
-    ) Object.defineProperty(this, name, { value: this[name].bind(this) });
-    for (const type of EVENT_TYPES) this.#attribute(type);
-  }
-
-  override addEventListener(
-    type: string,
-    listener: Listener,
-    options?: AddEventListenerOptions | boolean,
-  ): void {
-    this.#life.listenedFor.add(type);
-    super.addEventListener(type, this.#wrap(listener), options);
-  }
-
-  override removeEventListener(
-    type: string,
-    listener: Listener,
-    options?: EventListenerOptions | boolean,
-  ): void {
-    super.removeEventListener(type, this.#wrap(listener), options);
-  }
-
-  #wrap(listener: Listener): EventListener | null {
-    if (!listener) return null;
-    let wrapped = this.#listeners.get(listener);
-    if (!wrapped) {
-      wrapped = (event) => {
-        if (!this.#life.alive) return;
-        this.#life.guard(() =>
-          typeof listener === "function"
-            ? listener.call(this, event)
-            : listener.handleEvent(event)
-        );
-      };
-      this.#listeners.set(listener, wrapped);
-    }
-    return wrapped;
-  }
-
-  #attribute(type: string): void {
-    let handler: ((event: Event) => void) | null = null;
-    const call = (event: Event) => handler?.call(this, event);
-    Object.defineProperty(this, `on${type}`, {
-      get: () => handler,
-      set: (value) => {
-        if (!handler) this.addEventListener(type, call);
-        handler = typeof value === "function" ? value : null;
-      },
-    });
-  }
-}
-
-/** Evaluates the text of a classic script, whose globals are those of `scope`. */
-function evaluate(text: string, url: string, scope: object): unknown {
-  // In a function of its own, the script may be strict. It ends on a new line,
-  // lest its last comment swallow the brace.
-  const run = new Function(
-    "scope",
-    `with (scope) { return (function () { ${text}\n}).call(scope); }\n//# sourceURL=${url}`,
-  );
-  return run(scope);
 }

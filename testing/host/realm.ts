@@ -2,6 +2,7 @@
 
 import type { Core } from "./core.ts";
 import { messageOf, type TransferOptions } from "./messages.ts";
+import { featuresOf } from "./platform.ts";
 import type { Registration } from "./registration.ts";
 import type { Window } from "./window.ts";
 import type { Worker, WorkerState } from "./worker.ts";
@@ -153,11 +154,6 @@ export class ServiceWorker extends Target {
     object.#state = state;
     object.dispatchEvent(new Event("statechange"));
   }
-
-  /** What `object` stands for. */
-  static recordOf(object: ServiceWorker): Worker {
-    return object.#worker;
-  }
 }
 
 interface Workers {
@@ -178,7 +174,7 @@ export class ServiceWorkerRegistration extends Target {
     this.#realm = realm;
     this.#registration = registration;
     this.#workers = realm.workersOf(registration);
-    for (const [name, value] of realm.core.featuresOf(realm, registration)) {
+    for (const [name, value] of featuresOf(realm, registration)) {
       Object.defineProperty(this, name, { value, enumerable: true });
     }
   }
@@ -215,10 +211,5 @@ export class ServiceWorkerRegistration extends Target {
 
   static change(object: ServiceWorkerRegistration, workers: Workers): void {
     object.#workers = workers;
-  }
-
-  /** What `object` stands for. */
-  static recordOf(object: ServiceWorkerRegistration): Registration {
-    return object.#registration;
   }
 }

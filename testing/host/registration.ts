@@ -2,7 +2,7 @@
 
 import type { Core } from "./core.ts";
 import { ExtendableEvent, InstallEvent } from "./events.ts";
-import type { Script } from "./life.ts";
+import type { HostScript } from "../host.ts";
 import type { Window } from "./window.ts";
 import { Worker } from "./worker.ts";
 
@@ -83,7 +83,7 @@ export class Registration {
     started: (registration: Registration) => void,
   ): Promise<void> {
     const { core, newest } = this;
-    let script: Script;
+    let script: HostScript;
     let worker: Worker;
     try {
       script = await core.fetchScript(scriptURL, this.scope);

@@ -1,9 +1,10 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
-import type { Arrival, Core } from "./core.ts";
-import { dressRequest, requestOf } from "./http.ts";
-import { messageOf } from "./messages.ts";
-import type { Message, TransferOptions } from "./messages.ts";
+import type { Core } from "./core.ts";
+import { type Arrival, fetchFrom, navigate } from "./handle_fetch.ts";
+import { requestOf } from "./http.ts";
+import { type Message, messageOf, type TransferOptions } from "./messages.ts";
+import { cachesOf, navigatorOf } from "./platform.ts";
 import {
   Realm,
   type ServiceWorker,
@@ -57,8 +58,8 @@ export class Window extends Target {
       new Realm(core, this, (work) => this.#task(work)),
     );
     this.serviceWorker = new Container(realm, this);
-    this.navigator = core.navigatorOf(realm, this, this.serviceWorker);
-    this.caches = core.cachesOf(core.origin);
+    this.navigator = navigatorOf(core, this, this.serviceWorker);
+    this.caches = cachesOf(core, core.origin);
     this.BroadcastChannel = function (name: string) {
       return core.channels.open(String(name), (work) => realm.task(work));
     } as unknown as new (name: string) => EventTarget;
@@ -74,7 +75,7 @@ export class Window extends Target {
 
   fetch(input: Request | string | URL, init?: RequestInit): Promise<Response> {
     this.#assertOpen("fetch");
-    return this.core.fetchFrom(this, requestOf(input, init, this.url));
+    return fetchFrom(this, requestOf(input, init, this.url));
   }
 
   postMessage(message: unknown, options?: TransferOptions): void {
@@ -91,7 +92,7 @@ export class Window extends Target {
   async navigate(url: string, { reload = false } = {}): Promise<Response> {
     this.#assertOpen("navigate");
     const href = new URL(url, this.url || this.core.origin).href;
-    await this.core.navigate(this, href, {
+    await navigate(this, href, {
       isReload: reload,
       arrive: (arrival) => this.#arrive(arrival),
     });
@@ -319,18 +320,4 @@ export class Container extends Target {
   protected override handlerSet(type: string): void {
     if (type === "message") this.startMessages();
   }
-}
-
-/** The request of a navigation. */
-export function navigationTo(url: string, signal?: AbortSignal): Request {
-  return dressRequest(
-    new Request(url, {
-      mode: "same-origin",
-      credentials: "include",
-      redirect: "manual",
-      headers: { accept: "text/html,*/*;q=0.8" },
-      ...(signal && { signal }),
-    }),
-    { mode: "navigate", destination: "document" },
-  );
 }

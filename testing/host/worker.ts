@@ -1,12 +1,13 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
+import type { HostScript } from "../host.ts";
 import type { Core } from "./core.ts";
 import {
   ExtendableEvent,
   ExtendableMessageEvent,
   type Outcome,
 } from "./events.ts";
-import { Life, type Script } from "./life.ts";
+import { Life } from "./life.ts";
 import type { Message } from "./messages.ts";
 import type { Registration } from "./registration.ts";
 import type { Window } from "./window.ts";
@@ -41,11 +42,15 @@ export class Worker {
   #events = 0;
   readonly registration: Registration;
   readonly scriptURL: string;
-  readonly script: Script;
+  readonly script: HostScript;
   readonly core: Core;
   readonly #decided = Promise.withResolvers<void>();
 
-  constructor(registration: Registration, scriptURL: string, script: Script) {
+  constructor(
+    registration: Registration,
+    scriptURL: string,
+    script: HostScript,
+  ) {
     this.registration = registration;
     this.core = registration.core;
     this.scriptURL = scriptURL;
