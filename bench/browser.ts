@@ -53,17 +53,55 @@ export function kill(child: Deno.ChildProcess): void {
   if (running.has(child)) child.kill("SIGKILL");
 }
 
+/** A browser that was opened here. */
+export interface Browser {
+  /** The number of its process. */
+  pid: number;
+  /** Resolves when it has ended. */
+  closed: Promise<unknown>;
+  /** Ends it, and deletes its profile. */
+  close(): Promise<void>;
+}
+
+/**
+ * The resident memory, in MB, of each process of a browser, by their numbers;
+ * of none, where that is not known.
+ */
+export async function memoryOf(
+  root: number,
+): Promise<Record<string, number>> {
+  const memory: Record<string, number> = {};
+  const left = [`${root}`];
+  for (let pid = left.pop(); pid !== undefined; pid = left.pop()) {
+    try {
+      const status = await Deno.readTextFile(`/proc/${pid}/status`);
+      const [, kilobytes] = status.match(/^VmRSS:\s*(\d+)/m) ?? [];
+      memory[pid] = Number(kilobytes ?? 0) / 1024;
+      for await (const { name } of Deno.readDir(`/proc/${pid}/task`)) {
+        const file = `/proc/${pid}/task/${name}/children`;
+        left.push(
+          ...(await Deno.readTextFile(file)).split(" ").filter(Boolean),
+        );
+      }
+    } catch {
+      // It has ended.
+    }
+  }
+  return memory;
+}
+
 /** Opens `url` in a new Chromium with a new profile. */
 export async function openChromium(
   url: string,
   flags: string[] = [],
-): Promise<{ closed: Promise<unknown>; close(): Promise<void> }> {
+): Promise<Browser> {
   const profile = await Deno.makeTempDir({ prefix: "bench-" });
   profiles.add(profile);
   const { executablePath, args, env } = await findBrowser("chromium");
   const all = [...args, ...FLAGS, ...flags, `--user-data-dir=${profile}`, url];
   const child = spawn(executablePath, all, env);
   return {
+    pid: child.pid,
     closed: child.status,
     async close() {
       kill(child);

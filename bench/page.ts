@@ -90,17 +90,20 @@ export async function takeTurns<T>(
 }
 
 /** The same values in an order drawn by lot. */
-function shuffled<V>(values: V[]): V[] {
+export function shuffled<V>(values: V[]): V[] {
   const lots = values.map((value) => ({ value, lot: Math.random() }));
   return lots.sort((a, b) => a.lot - b.lot).map(({ value }) => value);
 }
 
 /** Rejects where `work` takes too long. */
-export async function limited<R>(work: Promise<R>): Promise<R> {
+export async function limited<R>(
+  work: Promise<R>,
+  limit = TURN_LIMIT,
+): Promise<R> {
   const { promise, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(
-    () => reject(new Error(`no end within ${TURN_LIMIT} ms`)),
-    TURN_LIMIT,
+    () => reject(new Error(`no end within ${limit} ms`)),
+    limit,
   );
   try {
     return await Promise.race([work, promise]);

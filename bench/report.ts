@@ -188,7 +188,12 @@ export function render(results: Results): string {
           const cell = cells.find((cell) =>
             cell.column === column && cell.contender === contender
           );
-          if (cell === undefined) return "failed";
+          if (cell === undefined) {
+            const name = `: ${contender}, `;
+            return failures.some((text) => text.includes(name))
+              ? "failed"
+              : "–";
+          }
           const ratio = contender !== floor && cell.ratio !== undefined
             ? ` ×${cell.ratio.toFixed(2)}`
             : "";

@@ -2,18 +2,20 @@
 
 /**
  * `deno task bench [scenario] [--rounds N] [--only regex] [--cases regex]
- * [--asleep]`
+ * [--full] [--asleep]`
  *
- * Runs one scenario or all, prints tables, and writes `results/<scenario>.json`
+ * Runs one scenario, or all that are quick, prints tables, and writes `results/<scenario>.json`
  * and `RESULTS.md`. See README.md for how it measures.
  */
 
 import { parseArgs } from "node:util";
 import { bundle, stop } from "../tools/build.ts";
 import {
+  type Browser,
   chromiumVersion,
   keepCoresAwake,
   kill,
+  memoryOf,
   openChromium,
 } from "./browser.ts";
 import {
@@ -26,7 +28,8 @@ import {
 import { measureSizes } from "./sizes.ts";
 import type { PageResult, Parameters, Scenario } from "./types.ts";
 
-const SCENARIOS = ["roundtrip", "broadcast", "sizes"];
+const QUICK = ["roundtrip", "broadcast", "sizes"];
+const SCENARIOS = [...QUICK, "outbox"];
 const STEP_LIMIT = 180_000;
 const HEADERS = {
   "cache-control": "no-store",
@@ -42,11 +45,12 @@ const { values, positionals } = parseArgs({
     rounds: { type: "string" },
     only: { type: "string", default: "" },
     cases: { type: "string", default: "" },
+    full: { type: "boolean", default: false },
     asleep: { type: "boolean", default: false },
   },
 });
 
-const wanted = positionals.length > 0 ? positionals : SCENARIOS;
+const wanted = positionals.length > 0 ? positionals : QUICK;
 for (const name of wanted) {
   if (SCENARIOS.includes(name)) continue;
   console.error(`Cannot run ${name}: there are ${SCENARIOS.join(", ")}`);
@@ -74,18 +78,23 @@ async function run(name: string): Promise<Results> {
   );
   const files = await build(folder);
   const rounds = Number(values.rounds ?? scenario.rounds);
-  const cases = scenario.cases.filter((name) =>
-    new RegExp(values.cases).test(name)
-  );
+  const { cases: quick, fullCases = [], alone = {} } = scenario;
+  const cases = (values.full ? [...quick, ...fullCases] : quick)
+    .filter((name) => new RegExp(values.cases).test(name));
   const pages: Page[] = [];
   const awake = values.asleep ? [] : keepCoresAwake();
   for (let round = 1; round <= rounds; round++) {
     for (const current of cases) {
       console.error(`${name}, ${current}, round ${round} of ${rounds}`);
-      const parameters = { case: current, only: values.only };
-      const result = await step(files, scenario, parameters);
-      for (const failure of result.failures) console.error(failure);
-      pages.push({ case: current, result });
+      const parts = alone[current]?.map((name) => `^${name}$`) ?? [values.only];
+      const results: PageResult[] = [];
+      for (const only of parts) {
+        const parameters = { case: current, only, full: values.full };
+        const result = await step(files, scenario, parameters);
+        for (const failure of result.failures) console.error(failure);
+        results.push(result);
+      }
+      pages.push({ case: current, result: merge(results) });
     }
   }
   awake.forEach(kill);
@@ -95,6 +104,17 @@ async function run(name: string): Promise<Results> {
     rounds,
   };
   return summarize(name, scenario, conditions, pages);
+}
+
+/** Takes what contenders did in browsers of their own for one page's turn. */
+function merge(results: PageResult[]): PageResult {
+  const samples: PageResult["samples"] = {};
+  for (const result of results) {
+    for (const [column, cells] of Object.entries(result.samples)) {
+      samples[column] = { ...samples[column], ...cells };
+    }
+  }
+  return { samples, failures: results.flatMap(({ failures }) => failures) };
 }
 
 /** Bundles the scripts of a scenario, by their path on the server. */
@@ -120,6 +140,9 @@ async function step(
   parameters: Parameters,
 ): Promise<PageResult> {
   const { promise, resolve } = Promise.withResolvers<PageResult>();
+  const serve = scenario.serve?.();
+  const { limit = STEP_LIMIT } = scenario;
+  const opened = Promise.withResolvers<Browser>();
   const server = Deno.serve(
     { port: 0, hostname: "127.0.0.1", onListen() {} },
     async (request) => {
@@ -128,6 +151,11 @@ async function step(
         resolve(await request.json());
         return new Response();
       }
+      if (pathname === "/memory") {
+        return Response.json(await memoryOf((await opened.promise).pid));
+      }
+      const answer = await serve?.(request);
+      if (answer) return answer;
       const script = scripts.get(pathname);
       const type = script ? "text/javascript" : "text/html; charset=utf-8";
       const headers = { ...HEADERS, "content-type": type };
@@ -142,14 +170,15 @@ async function step(
   const failed = (failure: string) =>
     resolve({ samples: {}, failures: [failure] });
   const timer = setTimeout(
-    () => failed(`no result within ${STEP_LIMIT / 1000} s`),
-    STEP_LIMIT,
+    () => failed(`no result within ${limit / 1000} s`),
+    limit,
   );
   const query = encodeURIComponent(JSON.stringify(parameters));
   const browser = await openChromium(
     `http://localhost:${server.addr.port}/?parameters=${query}`,
     scenario.flags,
   );
+  opened.resolve(browser);
   browser.closed.then(() => failed("the browser ended"));
   try {
     return await promise;

@@ -12,6 +12,14 @@ export interface Scenario {
   rounds: number;
   /** The situations to measure in; their names reach the page. */
   cases: string[];
+  /** More of them, which take long: for `--full` alone. */
+  fullCases?: string[];
+  /** By case, the contenders that each get a browser of their own. */
+  alone?: Record<string, string[]>;
+  /** For how many milliseconds a page may take; three minutes, if left out. */
+  limit?: number;
+  /** Makes what answers the requests of one page, beside those for scripts. */
+  serve?: () => (request: Request) => Promise<Response | undefined>;
   /** Switches for the browser. */
   flags?: string[];
   /** What to reach. */
@@ -40,6 +48,8 @@ export interface Parameters {
   case: string;
   /** The source of a regular expression for the contenders to measure. */
   only: string;
+  /** Whether to measure what takes long, too. */
+  full?: boolean;
   /** Whether this is the tab that another opened. */
   second?: boolean;
 }
