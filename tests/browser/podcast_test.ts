@@ -12,6 +12,7 @@ import { buildAssets } from "../../examples/podcast/server/assets.ts";
 import {
   type Recording,
   recordings,
+  toEpisode,
 } from "../../examples/podcast/server/episodes.ts";
 import { createHandler } from "../../examples/podcast/server/handler.ts";
 import { readWav } from "../../examples/podcast/server/wav.ts";
@@ -68,7 +69,7 @@ async function until(
   while (true) {
     const seen = await look(page);
     if (holds(seen)) return seen;
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await pause();
   }
 }
 
@@ -389,6 +390,346 @@ browserTest(
     }
   },
 );
+
+/** What a listener sees of a comment, and of the thread it is in. */
+interface SeenComment {
+  fate: string;
+  line: string;
+  buttons: string[];
+  waiting: string;
+  announced: string;
+}
+
+function lookAt(
+  page: TestPage,
+  text: string,
+): Promise<SeenComment | undefined> {
+  return page.evaluate(
+    (id, text) => {
+      const thread = document.querySelector(`[data-id="${id}"] .thread`);
+      const comments = thread?.querySelectorAll<HTMLElement>(".comment") ?? [];
+      const comment = [...comments].find((comment) =>
+        comment.querySelector("[data-part=comment]")?.textContent === text
+      );
+      if (!comment) return;
+      const read = (root: ParentNode, name: string) =>
+        root.querySelector(`[data-part="${name}"]`)?.textContent ?? "";
+      const buttons = comment.querySelectorAll("button:not([hidden])");
+      return {
+        fate: comment.dataset.fate ?? "",
+        line: read(comment, "fate"),
+        buttons: [...buttons].map(({ ariaLabel }) => ariaLabel ?? ""),
+        waiting: thread ? read(thread, "waiting") : "",
+        announced: read(document, "announcement"),
+      };
+    },
+    episode.id,
+    text,
+  );
+}
+
+async function untilComment(
+  page: TestPage,
+  text: string,
+  fate: string | undefined,
+): Promise<SeenComment | undefined> {
+  while (true) {
+    const seen = await lookAt(page, text);
+    if (seen?.fate === fate) return seen;
+    await pause();
+  }
+}
+
+async function openThread(page: TestPage): Promise<void> {
+  await ready(page);
+  await press(page, "disclosure");
+  await page.waitFor(
+    (id) => document.querySelector(`[data-id="${id}"] .comment`) !== null,
+    episode.id,
+  );
+}
+
+async function comment(page: TestPage, text: string): Promise<void> {
+  await page.evaluate(
+    (id, text) => {
+      const form = document.querySelector<HTMLFormElement>(
+        `[data-id="${id}"] form`,
+      );
+      const field = form?.querySelector("textarea");
+      if (field) field.value = text;
+      form?.requestSubmit();
+    },
+    episode.id,
+    text,
+  );
+}
+
+/** Presses a button of a comment, as a keyboard does; resolves with what has the focus then. */
+function pressComment(
+  page: TestPage,
+  label: string,
+): Promise<string | undefined> {
+  return page.evaluate(async (label) => {
+    const button = document.querySelector<HTMLElement>(
+      `.comment [aria-label^="${label}"]:not([hidden])`,
+    );
+    button?.focus();
+    button?.click();
+    while (label !== "Try again" && button?.isConnected) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    return (document.activeElement as HTMLElement | null)?.dataset.part;
+  }, label);
+}
+
+/** Where an episode ends, so that it is seen when something has moved. */
+function bottomOf(page: TestPage): Promise<number | null> {
+  return page.evaluate((id) => {
+    const element = document.querySelector(`[data-id="${id}"]`);
+    return element && element.getBoundingClientRect().bottom + scrollY;
+  }, episode.id);
+}
+
+const COMMENTS = `/api/comments/${episode.id}`;
+
+/** The keys of the comments that arrived, in order. */
+function keys(server: TestServer): (string | null)[] {
+  return server.requests
+    .filter(({ method, path }) => method === "POST" && path === COMMENTS)
+    .map(({ headers }) => headers.get("idempotency-key"));
+}
+
+/** How often the server has a comment. */
+async function countPosted(server: TestServer, text: string): Promise<number> {
+  const response = await fetch(server.url(COMMENTS));
+  const list: { text: string }[] = await response.json();
+  return list.filter((comment) => comment.text === text).length;
+}
+
+/** No two runs write the same. */
+function words(): string {
+  return `Heard it twice ${crypto.randomUUID()}`;
+}
+
+browserTest(
+  "podcast: a comment written offline is pending in every tab, and sent once",
+  app,
+  async ({ page, openPage, server, engine, stopWorkers }) => {
+    const text = words();
+    await openThread(page);
+    const other = await openPage();
+    await openThread(other);
+    await server.stop();
+    const bottom = await bottomOf(other);
+
+    await comment(page, text);
+    for (const tab of [page, other]) {
+      const seen = await untilComment(tab, text, "pending");
+      assertEquals(seen, {
+        fate: "pending",
+        line: "Pending: sent when the server is there",
+        buttons: [`Cancel: ${text.slice(0, 40)}`],
+        waiting: "1 pending",
+        announced:
+          `Your comment on ${episode.title} is pending: sent when the server is there`,
+      });
+    }
+    assertEquals(await bottomOf(other), bottom);
+    await page.reload();
+    await openThread(page);
+    await untilComment(page, text, "pending");
+    if (engine.name !== "webkit") await stopWorkers();
+
+    await server.restart();
+    for (const tab of [page, other]) {
+      const seen = await untilComment(tab, text, "sent");
+      assertEquals([seen?.buttons, seen?.waiting], [[], ""]);
+      assertEquals(
+        seen?.announced,
+        `Your comment on ${episode.title} is posted`,
+      );
+    }
+    assertEquals(await bottomOf(other), bottom);
+    assertEquals(keys(server).length, 1);
+    assertEquals(await countPosted(server, text), 1);
+  },
+);
+
+browserTest(
+  "podcast: a comment whose answer was lost is posted once",
+  app,
+  async ({ page, server }) => {
+    const text = words();
+    await openThread(page);
+    server.route(COMMENTS, async (request) => {
+      const response = await app.handler(request);
+      // What it has done is not told.
+      if (keys(server).length === 1) await server.stop();
+      return response;
+    });
+    await comment(page, text);
+    await untilComment(page, text, "pending");
+    await page.waitFor(() => document.documentElement.matches(".offline"));
+    await server.restart();
+    await untilComment(page, text, "sent");
+    assertEquals(keys(server).length, 2);
+    assertEquals(new Set(keys(server)).size, 1);
+    assertEquals(await countPosted(server, text), 1);
+  },
+);
+
+browserTest(
+  "podcast: a pending comment is cancelled from another tab",
+  app,
+  async ({ page, openPage, server }) => {
+    const [first, second] = [words(), words()];
+    await openThread(page);
+    const other = await openPage();
+    await openThread(other);
+    await server.stop();
+    await comment(page, first);
+    await untilComment(other, first, "pending");
+    assertEquals(await pressComment(other, "Cancel"), "disclosure");
+    await untilComment(page, first, undefined);
+
+    await server.restart();
+    await comment(page, second);
+    await untilComment(other, second, "sent");
+    assertEquals(keys(server).length, 1);
+    assertEquals(await countPosted(server, first), 0);
+  },
+);
+
+browserTest(
+  "podcast: a comment that the server refuses says why, and can be sent again",
+  app,
+  async ({ page, openPage, server }) => {
+    const [long, empty] = [words().repeat(10), "  "];
+    await openThread(page);
+    const other = await openPage();
+    await openThread(other);
+    await comment(page, long);
+    const line =
+      `A comment has up to 280 characters, this one has ${long.length}`;
+    for (const tab of [page, other]) {
+      const seen = await untilComment(tab, long, "refused");
+      const name = long.slice(0, 40);
+      assertEquals(seen, {
+        fate: "refused",
+        line: `Not sent: ${line}`,
+        buttons: [`Try again: ${name}`, `Dismiss: ${name}`],
+        waiting: "1 not sent",
+        announced: `Your comment on ${episode.title} is not sent: ${line}`,
+      });
+    }
+
+    // What it refused once, the server may accept.
+    server.route(COMMENTS, async (request) => {
+      if (request.method !== "POST") return Response.json([]);
+      await request.text();
+      return new Response(null, { status: 201 });
+    });
+    await pressComment(other, "Try again");
+    for (const tab of [page, other]) {
+      await untilComment(tab, long, undefined);
+    }
+    assertEquals(keys(server).length, 2);
+    assertEquals(new Set(keys(server)).size, 1);
+
+    server.route(
+      COMMENTS,
+      () => new Response("A comment needs a word or two", { status: 422 }),
+    );
+    await comment(page, empty);
+    const seen = await untilComment(other, empty, "refused");
+    assertEquals(seen?.line, "Not sent: A comment needs a word or two");
+    assertEquals(await pressComment(other, "Dismiss"), "disclosure");
+    await untilComment(page, empty, undefined);
+  },
+);
+
+browserTest(
+  "podcast: a comment is sent with no tab open",
+  app,
+  async ({ page, server, setWorkerOffline }) => {
+    const text = words();
+    await openThread(page);
+    await setWorkerOffline(true);
+    await server.stop();
+    await comment(page, text);
+    await untilComment(page, text, "pending");
+    await page.waitFor(async () => {
+      const registration = await navigator.serviceWorker.ready;
+      const { sync } = registration as unknown as {
+        sync: { getTags(): Promise<string[]> };
+      };
+      return (await sync.getTags()).includes("comments");
+    });
+    await page.close();
+    await server.restart();
+    await setWorkerOffline(false);
+    while (keys(server).length === 0) await pause();
+    assertEquals(await countPosted(server, text), 1);
+  },
+);
+
+browserTest("podcast: a comment is sent after the browser was killed", {
+  ...app,
+  profile: true,
+}, async ({ page, server, restartBrowser }) => {
+  const text = words();
+  await openThread(page);
+  await server.stop();
+  await comment(page, text);
+  await untilComment(page, text, "pending");
+  const again = await restartBrowser({ kill: true });
+  await untilComment(again, text, "pending");
+  await server.restart();
+  await again.waitFor(() => !document.querySelector("[data-fate=pending]"));
+  assertEquals(keys(server).length, 1);
+  assertEquals(await countPosted(server, text), 1);
+});
+
+browserTest(
+  "podcast: new episodes are looked for, and shown on demand",
+  app,
+  async ({ page, openPage, server }) => {
+    const list = recordings(DURATION).map(toEpisode);
+    const latest = { ...list[0], id: "latest", title: "Latest" };
+    // The page reads the list, then the worker that is installed.
+    server.route("/api/episodes", () => {
+      const isRefresh = server.count("/api/episodes") > 2;
+      return Response.json(isRefresh ? [latest, ...list] : list);
+    });
+    await page.reload();
+    await ready(page);
+    const first = () =>
+      document.querySelector<HTMLElement>(".episode")?.dataset.id;
+    await page.waitFor(() => {
+      const button = document.querySelector("[data-part=show-new]");
+      return button?.textContent === "Show 1 new episode";
+    });
+    assertEquals(await page.evaluate(first), episode.id);
+    await page.evaluate(() => {
+      document.querySelector<HTMLElement>("[data-part=show-new]")?.click();
+    });
+    assertEquals(await page.evaluate(first), "latest");
+
+    const count = server.count("/api/episodes");
+    const other = await openPage();
+    await other.waitFor(() => {
+      const text = document.querySelector("[data-part=refreshed]")?.textContent;
+      return text !== "Not yet";
+    });
+    assertEquals(await other.evaluate(first), "latest");
+    // Nothing but what it was opened with, as the list is fresh.
+    assertEquals(server.count("/api/episodes"), count + 1);
+  },
+);
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 20));
+}
 
 /** Compares what is kept with what the server makes. */
 async function assertWhole(
