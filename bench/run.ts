@@ -10,6 +10,7 @@
 
 import { parseArgs } from "node:util";
 import { bundle, stop } from "../tools/build.ts";
+import { writeSizes } from "../tools/readme_sizes.ts";
 import {
   type Browser,
   chromiumVersion,
@@ -60,6 +61,7 @@ for (const name of wanted) {
 await Deno.mkdir(new URL("results", import.meta.url), { recursive: true });
 for (const name of wanted) {
   const results = name === "sizes" ? await measureSizes() : await run(name);
+  if (results.sizes) await writeSizes(results.sizes);
   await Deno.writeTextFile(
     new URL(`results/${name}.json`, import.meta.url),
     JSON.stringify(results, null, 2) + "\n",
