@@ -88,7 +88,9 @@ async function run(name: string): Promise<Results> {
   for (let round = 1; round <= rounds; round++) {
     for (const current of cases) {
       console.error(`${name}, ${current}, round ${round} of ${rounds}`);
-      const parts = alone[current]?.map((name) => `^${name}$`) ?? [values.only];
+      const only = new RegExp(values.only);
+      const parts = alone[current]?.filter((name) => only.test(name))
+        .map((name) => `^${name}$`) ?? [values.only];
       const results: PageResult[] = [];
       for (const only of parts) {
         const parameters = { case: current, only, full: values.full };

@@ -166,5 +166,5 @@ export const contenders = new Map<
   ["serwist", () => peer(new SerwistQueue("queue", PEER_OPTIONS))],
 ]);
 
-/** The contenders that take minutes for 10,000. */
+/** The contenders that take minutes for 10,000, and one turn only. */
 export const SLOW = ["raw-each, relaxed", "workbox", "serwist"];
