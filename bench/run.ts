@@ -88,8 +88,8 @@ async function run(name: string): Promise<Results> {
   for (let round = 1; round <= rounds; round++) {
     for (const current of cases) {
       console.error(`${name}, ${current}, round ${round} of ${rounds}`);
-      const only = new RegExp(values.only);
-      const parts = alone[current]?.filter((name) => only.test(name))
+      const chosen = new RegExp(values.only);
+      const parts = alone[current]?.filter((name) => chosen.test(name))
         .map((name) => `^${name}$`) ?? [values.only];
       const results: PageResult[] = [];
       for (const only of parts) {

@@ -103,8 +103,9 @@ async function measureOwnCost(name: string, run: Run): Promise<Found> {
 }
 
 async function measureMemory(name: string, run: Run): Promise<Found> {
-  const count = toNumber(name.match(COUNTED)?.[2] ?? "");
-  await run("at once", count);
+  const [, contender = "", digits = ""] = name.match(COUNTED) ?? [];
+  const count = toNumber(digits);
+  await run(SLOW.includes(contender) ? "at once" : "array", count);
   const before = await readMemory();
   let peak = 0;
   const timer = setInterval(async () => {
