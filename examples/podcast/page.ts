@@ -202,9 +202,9 @@ async function main(): Promise<void> {
     if (last) player.hear(last);
   }
 
+  channel.addEventListener("refreshed", ({ data }) => offer(data));
   await container.register("/sw.js");
   container.addEventListener("controllerchange", showVersion);
-  channel.addEventListener("refreshed", ({ data }) => offer(data));
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) refresh().catch(() => {});
   });

@@ -66,11 +66,13 @@ export function createThreadView(
   text.addEventListener("input", () => text.setCustomValidity(""));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
+    const { value } = text;
+    // At once, so that a second click posts nothing.
+    form.reset();
     try {
-      await actions.post(text.value);
-      form.reset();
+      await actions.post(value);
     } catch (error) {
-      // The comment stays in its field.
+      text.value = value;
       text.setCustomValidity((error as Error).message);
       text.reportValidity();
     }
