@@ -44,7 +44,7 @@ function plan({ case: current, full }: Parameters): {
   take(name: string, run: Run): Promise<Found>;
 } {
   if (current === "memory") {
-    const names = ["1,000", "10,000"].flatMap((count) =>
+    const names = ["1,000", "5,000", "20,000"].flatMap((count) =>
       contenders.keys().map((name) => `${name} of ${count}`).toArray()
     );
     return { names, turns: 1, take: measureMemory };
