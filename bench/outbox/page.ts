@@ -21,10 +21,10 @@ const AWAITED = 100;
 const WARMING = 100;
 
 const COLUMNS = [
+  "replay, /s",
   "add each, awaited, /s",
   "add at once, /s",
   "add an array, /s",
-  "replay, /s",
   "replay, nothing sent, /s",
   "replay, most growth, MB",
 ] as const;
