@@ -28,7 +28,8 @@ export interface Browser {
   readonly version: string;
   /** Whether the browser has ended, or answers no more. */
   ended(): boolean;
-  openTab(): Promise<Tab>;
+  /** Opens a page. A tab may hide the tabs beside it, whose timers are then slowed down; a window hides nothing, and costs more. */
+  openTab(type: "tab" | "window"): Promise<Tab>;
   /** Ends the process as a user does. */
   close(): Promise<void>;
   /** Ends the process and its children with SIGKILL. */

@@ -40,8 +40,8 @@ export async function launchChromium(
     name: "chromium",
     version: (await browser.version()).replace(/^.*\//, ""),
     ...shared(browser),
-    async openTab() {
-      const page = await browser.newPage({ type: "window" });
+    async openTab(type) {
+      const page = await browser.newPage({ type });
       const session = await page.createCDPSession();
       const coverage: ScriptCoverage[] = [];
       const take = async () => {
@@ -98,8 +98,7 @@ export async function launchFirefox(
     name: "firefox",
     version: (await browser.version()).replace(/^.*\//, ""),
     ...shared(browser),
-    // A tab behind another one is hidden, and its timers are slowed down.
-    openTab: async () => tab(await browser.newPage({ type: "window" })),
+    openTab: async (type) => tab(await browser.newPage({ type })),
     stopWorkers: (origin) => stopFirefoxWorkers(browser, origin),
   };
 }

@@ -246,7 +246,7 @@ class Scenario {
 
   async #open(path: string): Promise<TestPage> {
     const { server, browser } = this.#prepared();
-    const tab = await browser.openTab();
+    const tab = await browser.openTab(this.#tabs.size === 0 ? "tab" : "window");
     this.#tabs.add(tab);
     await tab.goto(server.url(path));
     return new TestPage(tab, server, this.#test.options);

@@ -67,7 +67,7 @@ export async function launchWebKit(found: FoundBrowser): Promise<Browser> {
       ended: () => hasEnded(driver),
       openTab: () =>
         windows.within(first, async () => {
-          // Not a tab: one behind another is hidden, and its timers are slowed down.
+          // MiniBrowser hides a tab that was opened this way.
           const { handle } = await session("POST", "/window/new", {
             type: "window",
           }) as { handle: string };
