@@ -1,8 +1,9 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 /**
- * Checks that JSR would accept the package, and that it holds the entry points,
- * the README, the licence and `deno.json`, and nothing else.
+ * Checks that JSR would accept the package, and that it holds the entry points
+ * with their parts (`testing/host/` of `testing/host.ts`), the README, the
+ * licence and `deno.json`, and nothing else.
  *
  * Run it with `deno run -A tools/check_publish.ts`.
  *
@@ -30,10 +31,14 @@ export async function checkPublish(root: string): Promise<string[]> {
   );
   if (!success) return [stderr];
   const base = pathToFileURL(join(root, "/")).href;
+  const isPart = (path: string) =>
+    wanted.some((entry) =>
+      entry.endsWith(".ts") && path.startsWith(entry.replace(/\.ts$/, "/"))
+    );
   const found = [...(stdout + stderr).matchAll(/^\s+(file:\S+) \([^)]+\)$/gm)]
     .map(([, url]) => url!.slice(base.length));
   return [
-    ...found.filter((path) => !wanted.includes(path))
+    ...found.filter((path) => !wanted.includes(path) && !isPart(path))
       .map((path) => `${path} would be published`),
     ...wanted.filter((path) => !found.includes(path))
       .map((path) => `${path} would not be published`),

@@ -16,6 +16,7 @@ const GOOD = {
   "LICENSE": "MIT",
   "README.md": "# Example\n",
   "mod.ts": "export const A = 1;\n",
+  "mod/part.ts": "",
   "tools/ok.ts": "",
 };
 
