@@ -26,12 +26,16 @@
  *
  * `worker` and `page` are TypeScript: a text with line breaks, or a file relative
  * to this folder (`"./fixtures/request_worker.ts"`). What the page exports, the
- * test calls. Values go both ways as JSON.
+ * test calls; `page.evaluate()` needs no export. Values go both ways as JSON.
  *
  * Run one file with `deno run -A tools/deno.ts run -A tests/browser/run.ts
  * tests/browser/request_test.ts`; add `--engine=firefox` or `--filter=answered`
- * to run less. Every scenario has a server, hence an origin, and a page of its own; the
- * browser is shared, unless the scenario asks for a `profile`, `prefs` or `args`.
+ * to run less.
+ *
+ * Every scenario has a page and a server of its own, hence an origin of its own.
+ * The server counts requests, holds them, cuts their answers, goes away and comes
+ * back ({@linkcode TestServer}). The browser is shared, unless the scenario asks
+ * for a `profile`, `prefs` or `args`.
  *
  * A control which the engine does not give (`stopWorkers()` in WebKit) ends the
  * scenario there as skipped, with the reason in the report; so does `skip(reason)`.

@@ -21,10 +21,17 @@ import {
   browserTests,
   chosenEngines,
 } from "./harness.ts";
+import { Skip } from "./page.ts";
 import { Browsers, runScenario } from "./scenario.ts";
 
 interface Ended extends BrowserTestResult {
   readonly name: string;
+}
+
+interface Lane {
+  /** Engine and version. */
+  readonly label: string;
+  readonly results: readonly Ended[];
 }
 
 type Count = Record<BrowserTestResult["status"], number>;
@@ -43,7 +50,6 @@ for (const file of await testFiles(positionals)) {
 const engines = chosenEngines(values.engine);
 const tests = browserTests.filter(({ name }) => name.includes(values.filter));
 const browsers = new Browsers({ coverage: true });
-const ended = new Map<string, Ended[]>();
 const failures: string[] = tests.length === 0 ? ["No test has that name"] : [];
 const start = performance.now();
 
@@ -58,46 +64,41 @@ addEventListener("unhandledrejection", (event) => {
   failures.push(`A rejection that nobody handles: ${text(event.reason)}`);
 });
 
-const found: BrowserName[] = [];
-for (const engine of engines) {
-  // One after the other, as each may install packages.
-  try {
-    await browsers.find(engine);
-    found.push(engine);
-  } catch (error) {
-    if (error instanceof DOMException) {
-      const reason = error.message;
-      const skipped = { status: "skipped", ms: 0, reason } as const;
-      ended.set(engine, tests.map(({ name }) => ({ ...skipped, name })));
-    } else failures.push(text(error));
-  }
-}
-await Promise.all(found.map(runEngine));
+// One after the other, as each may install packages.
+for (const engine of engines) await browsers.find(engine).catch(() => {});
+const lanes = await Promise.all(engines.map(runEngine));
 await browsers.close();
 await report();
 
-async function runEngine(engine: BrowserName): Promise<void> {
-  let label: string;
+/** Runs all tests in an engine. */
+async function runEngine(engine: BrowserName): Promise<Lane> {
+  let label: string = engine;
+  const results: Ended[] = [];
   try {
     label = `${engine} ${(await browsers.shared(engine)).version}`;
+    for (const test of tests) {
+      const result = await runScenario(engine, test, browsers);
+      results.push({ ...result, name: test.name });
+      const { status, ms, reason = "" } = result;
+      const note = status === "passed" ? `${ms.toFixed(0)} ms` : reason;
+      console.log(`${label}: ${test.name} … ${status} (${firstLine(note)})`);
+    }
   } catch (error) {
-    failures.push(text(error));
-    return;
+    if (error instanceof Skip) {
+      const skipped = {
+        status: "skipped",
+        ms: 0,
+        reason: error.message,
+      } as const;
+      for (const { name } of tests) results.push({ ...skipped, name });
+    } else failures.push(`${label}: ${text(error)}`);
   }
-  const results: Ended[] = [];
-  ended.set(label, results);
-  for (const test of tests) {
-    const result = await runScenario(engine, test, browsers);
-    results.push({ ...result, name: test.name });
-    const { status, ms, reason } = result;
-    const note = status === "passed" ? `${ms.toFixed(0)} ms` : reason ?? "";
-    console.log(`${label}: ${test.name} … ${status} (${note.split("\n")[0]})`);
-  }
+  return { label, results };
 }
 
 async function report(): Promise<void> {
   const total: Count = { passed: 0, failed: failures.length, skipped: 0 };
-  for (const [label, results] of ended) {
+  for (const { label, results } of lanes) {
     for (const { name, status, reason } of results) {
       total[status]++;
       if (status === "failed") failures.push(`${label}: ${name}\n${reason}`);
@@ -107,7 +108,7 @@ async function report(): Promise<void> {
     console.log(`\nFAILED ${failure.replaceAll("\n", "\n  ")}`);
   }
   console.log();
-  for (const [label, results] of ended) {
+  for (const { label, results } of lanes) {
     const count: Count = { passed: 0, failed: 0, skipped: 0 };
     for (const { status } of results) count[status]++;
     console.log(`${label}: ${phrase(count)}`);
@@ -137,6 +138,10 @@ async function save(total: Count): Promise<void> {
 
 function phrase({ passed, failed, skipped }: Count): string {
   return `${passed} passed, ${failed} failed, ${skipped} skipped`;
+}
+
+function firstLine(text: string): string {
+  return text.split("\n")[0] ?? "";
 }
 
 function text(error: unknown): string {

@@ -48,11 +48,15 @@ export class Browsers {
     if (options.coverage) this.coverage = new ModuleCoverage();
   }
 
-  /** Where an engine is. */
-  find(name: BrowserName): Promise<FoundBrowser> {
+  /** Where an engine is; rejects with a `Skip` if it does not exist for this system. */
+  async find(name: BrowserName): Promise<FoundBrowser> {
     let found = this.#found.get(name);
     if (!found) this.#found.set(name, found = findBrowser(name));
-    return found;
+    try {
+      return await found;
+    } catch (error) {
+      throw error instanceof DOMException ? new Skip(error.message) : error;
+    }
   }
 
   /** The browser that all scenarios share. */
