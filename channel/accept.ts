@@ -184,6 +184,8 @@ const EVERYBODY = { includeUncontrolled: true, type: "all" } as const;
 const KEY = "@serviceworker/std";
 /** Longer than a page in the background, whose timers run once a minute. */
 const HOLD = 90_000;
+/** How often to look whether a page that reads no more is still there. */
+const LOOK = 5_000;
 /** How long after its first event a worker tells pages that are not connected. */
 const INVITE = 5_000;
 
@@ -411,7 +413,10 @@ export function accept<P = Record<string, unknown>>(
           left--;
           port.postMessage(["value", id, value], context.takeTransfer() ?? []);
         } else {
+          // Not every page that goes can say so.
+          const timer = setInterval(() => void prune([...sessions]), LOOK);
           await new Promise<void>((resolve) => wake = resolve);
+          clearInterval(timer);
         }
       }
       if (!context.aborted) send(session, ["end", id]);

@@ -1,6 +1,7 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assertEquals, assertRejects } from "@std/assert";
+import { FakeTime } from "@std/testing/time";
 import { accept, type AcceptHandlers, type AcceptListener } from "./accept.ts";
 
 interface Podcast {
@@ -23,7 +24,6 @@ function fakeClient(id: string) {
 /** A worker's listener, with the pages that `matchAll()` knows. */
 function worker(pages: ReturnType<typeof fakeClient>[] = []) {
   const ran: unknown[] = [];
-  const ended = new AbortController();
   const opened: { [Symbol.dispose](): void }[] = [];
   const locks = {
     request: (_: string, callback: () => Promise<unknown>) => {
@@ -86,9 +86,14 @@ function worker(pages: ReturnType<typeof fakeClient>[] = []) {
       return page;
     },
     async [Symbol.asyncDispose]() {
-      ended.abort();
       for (const page of opened) page[Symbol.dispose]();
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      const { port1, port2 } = new MessageChannel();
+      const { promise, resolve } = Promise.withResolvers<unknown>();
+      port2.onmessage = resolve;
+      port1.postMessage("after what was posted before");
+      await promise;
+      port1.close();
+      port2.close();
     },
   };
 }
@@ -240,6 +245,23 @@ Deno.test("accept() forgets a page that went without a word", async () => {
     new Promise((resolve) => setTimeout(resolve, 20, "none")),
   ]);
   assertEquals(answer, "none");
+});
+
+Deno.test("accept() ends a stream whose page went without a word", async () => {
+  using time = new FakeTime();
+  const pages = [fakeClient("a")];
+  await using bed = worker(pages);
+  const page = await bed.connect(pages[0]);
+  page.post(["stream", 1, "count", undefined, 0], ["ping", [1]]);
+  assertEquals(await page.next(), ["pong", []]);
+  await time.tickAsync(5_000);
+  page.post(["ping", [1]]);
+  assertEquals(await page.next(), ["pong", []]);
+  pages.shift();
+  await time.tickAsync(5_000);
+  page.post(["ping", [1]]);
+  const answer = await Promise.race([page.next(), time.tickAsync(100)]);
+  assertEquals(answer, undefined);
 });
 
 async function* strings(): AsyncGenerator<string> {
