@@ -85,9 +85,9 @@ browserTest(
     await page.register();
     await other.call("set", 2);
     await other.close();
-    while ((await page.call("stored")).some(([, data]) => data === 2)) {
+    do {
       await page.call("set", 1);
-    }
+    } while ((await page.call("stored")).some(([, data]) => data === 2));
     assertEquals((await page.call("stored")).map(([, data]) => data), [1]);
   },
 );
