@@ -193,8 +193,8 @@ export interface OutboxAddOptions {
 /** Why an entry is a dead letter, or why its last attempt failed. */
 export interface OutboxFailure {
   /**
-   * "unreachable": there was no response; "status": there was one that means
-   * failure; "opaque": its status is hidden; "expired": it was too old to be
+   * "unreachable": there was no response, because of the network, the server or
+   * the browser, as with CORS; "status": there was one that means failure; "opaque": its status is hidden; "expired": it was too old to be
    * sent; "unreadable": another version of the code stored it.
    */
   readonly reason:
@@ -512,6 +512,7 @@ const HOUR = 3_600_000;
 const DAY = 86_400_000;
 const READING = 30_000;
 const SENDING = 60_000;
+const DRAINING = 5_000;
 /** How much longer than its attempt a lease lasts. */
 const MARGIN = 30_000;
 /** How often to look whether another context still sends. */
@@ -682,9 +683,13 @@ export function createOutbox<T = Request>(
       changes: changes.length > TOLD ? undefined : changes,
       aborted,
     };
-    const channel = new BroadcastChannel(channelName);
-    channel.postMessage(told);
-    channel.close();
+    try {
+      const channel = new BroadcastChannel(channelName);
+      channel.postMessage(told);
+      channel.close();
+    } catch {
+      // It is stored, where those who are not told look for it.
+    }
   }
 
   // Changes, in a transaction.
@@ -917,7 +922,7 @@ export function createOutbox<T = Request>(
     if (item instanceof Request) return await readRequest(item, form);
     if (send) return { message: item };
     throw new TypeError(
-      `Cannot add the message: there is no 'send', and it is no Request but ${item}`,
+      `Cannot add the message: there is no 'send', and it is no Request but of type ${typeof item}`,
     );
   }
 
@@ -938,21 +943,22 @@ export function createOutbox<T = Request>(
     }
     const { body, type } = await readBody(request, form);
     const headers = [...request.headers].filter(([name]) =>
-      storeAuthorization || name !== "authorization"
+      (storeAuthorization || name !== "authorization") &&
+      (type === undefined || name !== "content-type")
     );
     if (type !== undefined) headers.push(["content-type", type]);
     const size = body?.byteLength ?? 0;
-    return {
-      request: {
-        url,
-        method,
-        headers,
-        init: initOf(request),
-        size,
-        body: size > 0 && size <= INLINE ? body : undefined,
-      },
-      body: size > INLINE ? body : undefined,
+    const stored: StoredRequest = {
+      url,
+      method,
+      headers,
+      init: initOf(request),
+      size,
+      body: size > 0 && size <= INLINE ? body : undefined,
     };
+    // What could not be made again would never be sent.
+    toRequest(stored, undefined);
+    return { request: stored, body: size > INLINE ? body : undefined };
   }
 
   // Sending.
@@ -1333,11 +1339,17 @@ export function createOutbox<T = Request>(
       signal.addEventListener("abort", () => reject(signal.reason));
     });
     try {
-      const ending = sendEntry(leased.entry, signal);
-      return { ...leased, ...await Promise.race([ending, aborted]) };
+      const sending = sendEntry(leased.entry, signal);
+      const ending = judge(await Promise.race([sending, aborted]));
+      // Whatever becomes of the body: what the server did is known.
+      clearTimeout(timer);
+      return { ...leased, ...await ending };
     } catch (error) {
       if (signal.aborted && signal.reason !== late) {
         return { ...leased, end: "left" };
+      }
+      if (error === UNREADABLE) {
+        return { ...leased, end: "failed", failure: UNREADABLE };
       }
       const message = `there was no response: ${error}`;
       const failure: OutboxFailure = { reason: "unreachable", message };
@@ -1347,30 +1359,28 @@ export function createOutbox<T = Request>(
     }
   }
 
-  async function sendEntry(entry: Entry, signal: AbortSignal): Promise<Ending> {
+  /** Resolves with the response, or the lack of one, or with a failure. */
+  async function sendEntry(
+    entry: Entry,
+    signal: AbortSignal,
+  ): Promise<unknown> {
     const { id, request, message } = entry;
     const start = NUMBER_DIGITS + 1;
     const idempotencyKey = id.slice(start, start + UUID_LENGTH);
     const shown = toPublic(entry, "sending");
     const context = { entry: shown, idempotencyKey, signal };
-    if (!request) return await judge(await send?.(message as T, context));
+    if (!request) return await send?.(message as T, context);
     const body = request.size > INLINE
       ? await store.get(pathOf("body", id))
       : request.body;
     if (request.size > 0 && !body) {
-      return { end: "failed", failure: UNREADABLE };
+      throw UNREADABLE;
     }
-    const item = new Request(request.url, {
-      ...request.init,
-      method: request.method,
-      headers: [...request.headers],
-      body: (body ?? null) as ArrayBuffer | null,
-    });
+    const item = toRequest(request, body as ArrayBuffer | undefined);
     if (idempotencyHeader && !item.headers.has(idempotencyHeader)) {
       item.headers.set(idempotencyHeader, idempotencyKey);
     }
-    if (send) return await judge(await send(item as T, context));
-    return await judge(await fetch(item, { signal }));
+    return await (send ? send(item as T, context) : fetch(item, { signal }));
   }
 
   async function judge(answer: unknown): Promise<Ending> {
@@ -1403,7 +1413,7 @@ export function createOutbox<T = Request>(
   async function pageOf(
     { transaction }: View,
     place: Place,
-    start = `${root}${place}/`,
+    start: string,
   ): Promise<{ page: Found[]; next: string | undefined }> {
     const prefix = `${root}${place}/`;
     const list = await transaction.list({ prefix, start, limit: PAGE });
@@ -1689,16 +1699,30 @@ function initOf(request: Request): Record<string, string> {
   return init;
 }
 
+function toRequest(
+  { url, method, headers, init }: StoredRequest,
+  body: ArrayBuffer | undefined,
+): Request {
+  const all = { ...init, method, headers: [...headers], body: body ?? null };
+  return new Request(url, all);
+}
+
 async function readBody(
   request: Request,
   form: FormData | undefined,
 ): Promise<{ body?: ArrayBuffer; type?: string }> {
+  const { url, method, headers } = request;
+  const hasBody = method !== "GET" && method !== "HEAD";
+  if (form && !hasBody) {
+    throw new TypeError(
+      `Cannot add the request to ${url}: its method is "${method}", which has no body`,
+    );
+  }
   if (form) {
     const blob = toBlob(form);
     return { body: await blob.arrayBuffer(), type: blob.type };
   }
-  const { url, method, headers } = request;
-  if (method === "GET" || method === "HEAD") return {};
+  if (!hasBody) return {};
   const refusal = () =>
     new TypeError(
       `Cannot add the request to ${url}: its body is a stream, which cannot be sent twice, so read it into a Blob`,
@@ -1751,11 +1775,13 @@ function toBlob(form: FormData): Blob {
   return new Blob(parts, { type });
 }
 
-/** Reads up to so many bytes as text, and lets the rest go. */
+/** Reads up to so many bytes as text, for seconds, and lets the rest go. */
 async function readSome({ body }: Response, limit: number): Promise<string> {
   let text = "";
+  let timer: ReturnType<typeof setTimeout> | undefined;
   try {
     const reader = body?.getReader();
+    timer = setTimeout(() => reader?.cancel().catch(() => {}), DRAINING);
     const decoder = new TextDecoder();
     for (let size = 0; reader && size < limit;) {
       const { done, value } = await reader.read();
@@ -1767,6 +1793,8 @@ async function readSome({ body }: Response, limit: number): Promise<string> {
     await reader?.cancel();
   } catch {
     // What came of it is enough: the status is known.
+  } finally {
+    clearTimeout(timer);
   }
   return text;
 }

@@ -513,6 +513,25 @@ Deno.test("flush() counts a response as sent whose body breaks off", async () =>
   assertEquals((await outbox.flush()).sent, 1);
 });
 
+Deno.test("flush() counts a response as sent whose body does not end", async () => {
+  using time = new FakeTime();
+  let cancelled = false;
+  const { outbox } = bed({
+    send: () =>
+      new Response(
+        new ReadableStream({
+          pull: () => new Promise(() => {}),
+          cancel: () => void (cancelled = true),
+        }),
+      ),
+  });
+  await outbox.add(post("a"));
+  const flushed = outbox.flush();
+  await pass(time, 5_000);
+  assertEquals((await settled(time, flushed)).sent, 1);
+  assert(cancelled);
+});
+
 Deno.test("flush() makes dead letters of opaque responses unless they are accepted", async () => {
   const opaque = () => {
     const response = new Response("");
@@ -622,7 +641,8 @@ Deno.test("add() keeps a form that it is given beside the request", async () => 
       sent = await request.formData();
     },
   });
-  await outbox.add(post(null), { body: form });
+  const headers = { "content-type": "text/plain" };
+  await outbox.add(post(null, { headers }), { body: form });
   await outbox.flush();
   assert(type?.startsWith("multipart/form-data; boundary=----"), `${type}`);
   const wanted = await new Response(form).formData();
@@ -794,6 +814,20 @@ Deno.test("add() refuses a mode that hides the end, unless it is accepted", asyn
     Object.defineProperty(post("a"), "mode", { value: "no-cors" });
   await assertRejects(() => outbox.add(request()), TypeError, '"no-cors"');
   await open({ acceptOpaque: true }).add(request());
+});
+
+Deno.test("add() refuses what could not be sent", async () => {
+  const { outbox } = bed();
+  const get = new Request("https://example.com/");
+  const body = new FormData();
+  await assertRejects(
+    () => outbox.add(get, { body }),
+    TypeError,
+    'its method is "GET"',
+  );
+  const odd = Object.defineProperty(post("a"), "redirect", { value: "odd" });
+  await assertRejects(() => outbox.add(odd), TypeError);
+  assertEquals(await outbox.list(), []);
 });
 
 Deno.test("add() refuses a negative maxAge", async () => {
@@ -995,10 +1029,14 @@ Deno.test("clear() removes the entries of one owner", async () => {
   await add("stays 1", "Bob", "k");
   await outbox.flush();
   for (let i = 0; i < 250; i++) await add(`x ${i}`, "Ada", `${i % 7}`);
+  await outbox.cancel(await add("cancelled", "Ada", "p"));
+  const head = await add("before", "Ada", "q");
+  await add("behind", "Ada", "q");
+  await outbox.cancel(head);
   await add("stays 2", "Bob", "3");
   await add("stays 3", "Bob");
   await add(new Uint8Array(100_000), "Ada");
-  assertEquals(await outbox.clear("Ada"), 253);
+  assertEquals(await outbox.clear("Ada"), 254);
   assertEquals((await outbox.list()).map(({ owner }) => owner), [
     "Bob",
     "Bob",
@@ -1152,6 +1190,51 @@ Deno.test("flush() without locks leaves leased entries to their sender until the
   controller.abort();
   await settled(time, flushed);
   assertEquals(server.arrived.length, 2);
+});
+
+Deno.test("flush() forgets what was cancelled on its way by a context that was stopped", async () => {
+  using time = new FakeTime();
+  const { server, open } = bed({ locks: null });
+  const stopped = open({ send: () => new Promise(() => {}) });
+  const outbox = open();
+  const id = await outbox.add(post("a"), { key: "k" });
+  await outbox.add(post("b"), { key: "k" });
+  const controller = new AbortController();
+  const flushed = stopped.flush({ signal: controller.signal }).catch(() => {});
+  await pass(time, 100);
+  {
+    using _ = silence();
+    assertEquals(await outbox.cancel(id), false);
+  }
+  using _ = moveClock(3_600_000);
+  assertEquals((await settled(time, outbox.flush())).sent, 1);
+  assertEquals([server.done, await outbox.list()], [["b"], []]);
+  controller.abort();
+  await settled(time, flushed);
+});
+
+Deno.test("flush() begins no attempt that may outlast its lease", async () => {
+  using time = new FakeTime();
+  const { server, store, name, outbox } = bed({
+    locks: null,
+    concurrency: 1,
+    async send(request) {
+      const response = await server.handle(request);
+      await new Promise((resolve) => setTimeout(resolve, 40_000));
+      return response;
+    },
+  });
+  await outbox.addAll([post("a"), post("b")]);
+  const flushed = outbox.flush();
+  while (server.done.length < 2) await pass(time, 1_000);
+  const state = await store.get(`outbox/${name}/state`) as {
+    leases: Record<string, { until: number }>;
+  };
+  const [lease, ...others] = Object.values(state.leases);
+  assert(lease && lease.until - Date.now() > 60_000);
+  assertEquals(others, []);
+  await pass(time, 60_000);
+  assertEquals((await settled(time, flushed)).sent, 2);
 });
 
 Deno.test("flush() takes the lock from a context that is suspended", async () => {
