@@ -24,6 +24,8 @@ export class TestPage<T = Exports> {
   readonly #tab: Tab;
   readonly #server: TestServer;
   readonly #options: ServerOptions;
+  /** What is being waited for, for the report of a test that does not end. */
+  readonly #pending = new Set<{ what: string }>();
 
   /** Wraps a tab. */
   constructor(tab: Tab, server: TestServer, options: ServerOptions) {
@@ -35,6 +37,11 @@ export class TestPage<T = Exports> {
   /** What the page logged so far. */
   get log(): readonly string[] {
     return this.#tab.log;
+  }
+
+  /** What the page was asked and has not answered. */
+  get pending(): string[] {
+    return [...this.#pending].map(({ what }) => `waiting for ${what}`);
   }
 
   /** Registers `/sw.js` and waits until it is active and, if it claims, controls this page. */
@@ -82,6 +89,7 @@ export class TestPage<T = Exports> {
     const [exported, list] = [JSON.stringify(name), JSON.stringify(args)];
     return this.#evaluate(
       `harness.page.then((page) => page[${exported}](...${list}))`,
+      `call(${exported})`,
     ) as Promise<Result<T[K]>>;
   }
 
@@ -92,6 +100,7 @@ export class TestPage<T = Exports> {
   ): Promise<Awaited<R>> {
     return this.#evaluate(
       `(${fn})(...${JSON.stringify(args)})`,
+      `evaluate(${fn})`,
     ) as Promise<Awaited<R>>;
   }
 
@@ -100,11 +109,13 @@ export class TestPage<T = Exports> {
     fn: (...args: A) => R,
     ...args: A
   ): Promise<Awaited<R>> {
-    while (true) {
-      const value = await this.evaluate(fn, ...args);
-      if (value) return value;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    return await this.#waitingFor(`waitFor(${fn})`, async () => {
+      while (true) {
+        const value = await this.evaluate(fn, ...args);
+        if (value) return value;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    });
   }
 
   /** Navigates to a path or URL. */
@@ -173,16 +184,27 @@ export class TestPage<T = Exports> {
     await this.#tab.close();
   }
 
-  #evaluate(expression: string): Promise<unknown> {
-    const answer = this.#tab.evaluate(`(async () => {
+  async #waitingFor<V>(what: string, work: () => Promise<V>): Promise<V> {
+    const entry = { what };
+    this.#pending.add(entry);
+    try {
+      return await work();
+    } finally {
+      this.#pending.delete(entry);
+    }
+  }
+
+  #evaluate(expression: string, what: string): Promise<unknown> {
+    const script = `(async () => {
       try {
         return JSON.stringify({ value: await (${expression}) });
       } catch (error) {
         const { name = "Error", message = String(error), stack = "" } = Object(error);
         return JSON.stringify({ error: { name, message, stack } });
       }
-    })()`).then((json) => {
-      const { value, error } = JSON.parse(json);
+    })()`;
+    const answer = this.#waitingFor(what, async () => {
+      const { value, error } = JSON.parse(await this.#tab.evaluate(script));
       if (!error) return value;
       const { name, message, stack } = error;
       throw Object.assign(new Error(message), {

@@ -124,6 +124,7 @@ class Scenario {
   readonly #browsers: Browsers;
   readonly #own: boolean;
   readonly #tabs = new Set<Tab>();
+  readonly #pages: TestPage[] = [];
   #browser: Browser | undefined;
   #server: TestServer | undefined;
   #profile: string | undefined;
@@ -193,9 +194,9 @@ class Scenario {
     await this.#test.run(context);
   }
 
-  /** What pages, worker and server said. */
+  /** What pages, worker and server said, and what was not answered. */
   log(): string[] {
-    return [...this.#tabs].flatMap((tab) => tab.log)
+    return this.#pages.flatMap(({ log, pending }) => [...log, ...pending])
       .concat(this.#server?.log ?? []);
   }
 
@@ -253,7 +254,9 @@ class Scenario {
     const tab = await browser.openTab(this.#tabs.size === 0 ? "tab" : "window");
     this.#tabs.add(tab);
     await tab.goto(server.url(path));
-    return new TestPage(tab, server, this.#test.options);
+    const page = new TestPage(tab, server, this.#test.options);
+    this.#pages.push(page);
+    return page;
   }
 
   async #takeCoverage(
