@@ -160,6 +160,8 @@ browserTest(
     await page.call("life");
     await other.call("life");
     await stopWorkers();
+    // The new life knows this page's port, and not the first page's.
+    await other.call("life");
     await other.call("tell", "first");
     while ((await page.call("received")).length < 1);
     await other.call("tell", "second");
