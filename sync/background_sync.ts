@@ -20,7 +20,7 @@
 export interface BackgroundSyncWork {
   /**
    * Does what can be done now, and resolves with when there is more to do. The
-   * signal aborts when it is to end.
+   * signal aborts when it is to end, as when the page goes away.
    */
   (options: { signal: AbortSignal }):
     | BackgroundSyncResult
@@ -55,9 +55,9 @@ export interface BackgroundSyncScope {
       options: { signal: AbortSignal },
     ): void;
   } | undefined;
-  /** Tells when the network, or the page, is back. */
+  /** Tells when the network is back, and when the page goes and is back. */
   addEventListener(
-    type: "online" | "pageshow",
+    type: "online" | "pagehide" | "pageshow",
     listener: () => void,
     options: { signal: AbortSignal },
   ): void;
@@ -177,6 +177,7 @@ export function backgroundSync(
   const { tag = "outbox", signal, scope = globalThis } = options;
   const closed = new AbortController();
   const until = { signal: closed.signal };
+  let gone = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let running: Promise<void> | undefined;
   let following: Promise<void> | undefined;
@@ -196,9 +197,10 @@ export function backgroundSync(
 
   async function runNow(): Promise<void> {
     clearTimeout(timer);
+    const signal = AbortSignal.any([closed.signal, gone.signal]);
     let next: number | undefined = Date.now() + RETRY;
     try {
-      next = (await work(until))?.next;
+      next = (await work({ signal }))?.next;
     } finally {
       if (next !== undefined && !closed.signal.aborted) {
         timer = setTimeout(trigger, Math.min(delayUntil(next), MAX_TIMEOUT));
@@ -234,6 +236,11 @@ export function backgroundSync(
   const { document: page } = scope as BackgroundSyncScope;
   scope.addEventListener("online", trigger, until);
   scope.addEventListener("pageshow", trigger, until);
+  scope.addEventListener("pagehide", () => {
+    // It may be suspended, and would keep others from doing the work.
+    gone.abort();
+    gone = new AbortController();
+  }, until);
   page?.addEventListener("visibilitychange", () => {
     if (page.visibilityState === "visible") trigger();
   }, until);
@@ -266,28 +273,22 @@ export function backgroundSync(
  * import { assert } from "@std/assert";
  *
  * const outbox = createOutbox(memoryStore()); // Stands for openStore().
- * const onSync = (event: Parameters<typeof handleSync>[0]) =>
- *   handleSync(event, outbox.flush);
  *
- * addEventListener("sync", onSync as unknown as EventListener);
+ * addEventListener("sync", (event) => handleSync(event, outbox.flush));
  *
- * let flushed: Promise<unknown> | undefined;
- * assert(onSync({
- *   tag: "outbox",
- *   lastChance: false,
- *   waitUntil: (promise) => flushed = promise,
- * }));
- * await flushed;
+ * assert(!handleSync(new Event("sync"), outbox.flush)); // It has no tag.
  * ```
  */
 export function handleSync(
-  event: BackgroundSyncEvent,
+  event: BackgroundSyncEvent | Event,
   work: BackgroundSyncWork,
   options: HandleSyncOptions = {},
 ): boolean {
   const { tag = "outbox" } = options;
-  if (event.tag !== tag) return false;
-  event.waitUntil(workUntilDone(event, work));
+  // TypeScript does not know the event.
+  const sync = event as BackgroundSyncEvent;
+  if (sync.tag !== tag) return false;
+  sync.waitUntil(workUntilDone(sync, work));
   return true;
 }
 

@@ -212,6 +212,25 @@ Deno.test("close() aborts the work, and leaves no listener and no timer", async 
   assertEquals(runs, before);
 });
 
+Deno.test("backgroundSync() aborts the work when the page goes, and runs it when it is back", async () => {
+  const scope = new Page();
+  const signals: AbortSignal[] = [];
+  const sync = backgroundSync(undefined, ({ signal }) => {
+    signals.push(signal);
+    return new Promise((_, reject) =>
+      signal.addEventListener("abort", () => reject(signal.reason))
+    );
+  }, { scope });
+  await turns();
+  scope.dispatchEvent(new Event("pagehide"));
+  await turns();
+  assertEquals(signals.map(({ aborted }) => aborted), [true]);
+  scope.dispatchEvent(new Event("pageshow"));
+  await turns();
+  assertEquals(signals.map(({ aborted }) => aborted), [true, false]);
+  sync.close();
+});
+
 Deno.test("backgroundSync() ends with the reason of its signal", async () => {
   const reason = new Error("enough");
   const controller = new AbortController();

@@ -252,8 +252,8 @@ export interface OutboxEntry {
 /** Options for {@linkcode Outbox.flush}. */
 export interface OutboxFlushOptions {
   /**
-   * Ends it: what is on its way is aborted, and sent again by the next call. The
-   * promise rejects with the signal's reason. Without one it goes on until
+   * Ends it at once: what is on its way is aborted, and sent again by the next
+   * call. The promise rejects with the signal's reason. Without one it goes on until
    * nothing can be sent; each attempt has its deadline.
    */
   signal?: AbortSignal | undefined;
@@ -425,11 +425,6 @@ interface Found {
   readonly entry: Entry;
 }
 
-/** An entry that a flush may send. */
-interface Leased extends Found {
-  readonly until: number;
-}
-
 /** How an attempt ended; "left": it was aborted, or there was none. */
 interface Ending {
   readonly end: "sent" | "failed" | "again" | "left";
@@ -438,7 +433,7 @@ interface Ending {
   readonly retryAfter?: number;
 }
 
-type Outcome = Leased & Ending;
+type Outcome = Found & Ending;
 
 /** What is in the store. */
 interface Snapshot {
@@ -471,7 +466,10 @@ interface Flush {
 
 /** What a transaction of a flush did. */
 interface Step {
-  readonly leased: Leased[];
+  readonly leased: Found[];
+  /** The identifiers of all that the flush has leased, and until when. */
+  readonly leases: Set<string>;
+  readonly until: number;
   sent: number;
   failed: number;
   /** Whether there may be more to be leased. */
@@ -513,8 +511,9 @@ const DAY = 86_400_000;
 const READING = 30_000;
 const SENDING = 60_000;
 const DRAINING = 5_000;
-/** How much longer than its attempt a lease lasts. */
-const MARGIN = 30_000;
+/** Longer than the minute between two timers of a page in the background. */
+const LEASE = 90_000;
+const RENEWAL = 20_000;
 /** How often to look whether another context still sends. */
 const STALLED = 15_000;
 const LOOK = 2_000;
@@ -1016,6 +1015,21 @@ export function createOutbox<T = Request>(
     signal: AbortSignal | undefined,
     alone: boolean,
   ): Promise<OutboxFlushed> {
+    const { promise: aborted, reject } = Promise.withResolvers<never>();
+    const abort = () => reject(signal?.reason);
+    signal?.addEventListener("abort", abort);
+    try {
+      // Who is suspended after that must not keep the lock.
+      return await Promise.race([sendAll(signal, alone), aborted]);
+    } finally {
+      signal?.removeEventListener("abort", abort);
+    }
+  }
+
+  async function sendAll(
+    signal: AbortSignal | undefined,
+    alone: boolean,
+  ): Promise<OutboxFlushed> {
     const flush: Flush = {
       sender: crypto.randomUUID(),
       alone,
@@ -1030,9 +1044,11 @@ export function createOutbox<T = Request>(
     };
     const result = { sent: 0, failed: 0 };
     const active = new Map<string, AbortController>();
-    let leased: Leased[] = [];
+    let leased: Found[] = [];
     const outcomes: Outcome[] = [];
     let added = false;
+    let over = false;
+    let until = 0;
     let timer: ReturnType<typeof setTimeout> | undefined;
     let wake = () => {};
 
@@ -1042,16 +1058,17 @@ export function createOutbox<T = Request>(
       while (flush.stopped || active.size < most) {
         const next = leased.shift();
         if (!next) return;
-        const isLate = Date.now() + patienceFor(next.entry) > next.until;
+        const isLate = Date.now() >= until;
         if (flush.stopped || isLate) outcomes.push({ ...next, end: "left" });
         else void follow(next);
       }
     }
 
-    async function follow(next: Leased): Promise<void> {
+    async function follow(next: Found): Promise<void> {
       const controller = new AbortController();
       active.set(next.entry.id, controller);
       const outcome = await attempt(next, controller);
+      if (over) return;
       active.delete(next.entry.id);
       outcomes.push(outcome);
       if (outcome.failure?.reason === "unreachable") {
@@ -1073,30 +1090,34 @@ export function createOutbox<T = Request>(
         outcomes.length >= (isIdle ? 1 : 2 * concurrency);
     }
 
-    /** Resolves when there are outcomes to be stored, or entries were added. */
+    /** Resolves when there is something to be stored, or entries were added. */
     async function rest(): Promise<void> {
       if (!isTime()) {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-          if (outcomes.length > 0) timer ??= setTimeout(resolve, COLLECT);
-        });
+        const { promise, resolve } = Promise.withResolvers<void>();
+        wake = resolve;
+        if (outcomes.length > 0) timer ??= setTimeout(resolve, COLLECT);
+        const renewal = setTimeout(resolve, RENEWAL);
+        await promise;
+        clearTimeout(renewal);
       }
       clearTimeout(timer);
       timer = undefined;
       added = false;
     }
 
+    /** Leaves everything as it is: the next flush goes on from there. */
     function stop(): void {
-      flush.stopped = true;
+      over = true;
       for (const controller of active.values()) controller.abort();
-      begin();
+      clearTimeout(timer);
+      channel.close();
       wake();
     }
 
     const channel = new BroadcastChannel(channelName);
     channel.onmessage = ({ data }: MessageEvent<Told>) => {
       for (const id of data.aborted) active.get(id)?.abort();
-      const isAborted = ({ entry }: Leased) => data.aborted.includes(entry.id);
+      const isAborted = ({ entry }: Found) => data.aborted.includes(entry.id);
       for (const next of leased.filter(isAborted)) {
         outcomes.push({ ...next, end: "left" });
       }
@@ -1109,9 +1130,9 @@ export function createOutbox<T = Request>(
       if (isTime()) wake();
     };
     signal?.addEventListener("abort", stop);
-    if (signal?.aborted) stop();
     try {
       while (true) {
+        signal?.throwIfAborted();
         const settled = outcomes.splice(0);
         const room = flush.stopped
           ? 0
@@ -1121,19 +1142,20 @@ export function createOutbox<T = Request>(
         );
         result.sent += step.sent;
         result.failed += step.failed;
+        if (over) continue;
+        // Others may have taken them over from a page that was suspended.
+        leased = leased.filter(({ entry }) => step.leases.has(entry.id));
+        until = step.until;
         leased.push(...step.leased);
         begin();
         if (active.size + outcomes.length > 0) await rest();
         else if (!step.more) break;
       }
-      signal?.throwIfAborted();
       const next = await commit((view) => conclude(view, flush));
       return { ...result, next };
     } finally {
-      stop();
       signal?.removeEventListener("abort", stop);
-      clearTimeout(timer);
-      channel.close();
+      stop();
     }
   }
 
@@ -1145,9 +1167,16 @@ export function createOutbox<T = Request>(
     room: number,
   ): Promise<Step> {
     const { transaction } = view;
-    const step: Step = { leased: [], sent: 0, failed: 0, more: false };
+    const step: Step = {
+      leased: [],
+      leases: new Set(),
+      until: Date.now() + LEASE,
+      sent: 0,
+      failed: 0,
+      more: false,
+    };
     for (const outcome of outcomes) await settle(view, flush, step, outcome);
-    await dropLeases(view, flush);
+    await updateLeases(view, flush, step);
     if (room <= 0) return step;
     if (flush.sweep === "") {
       flush.probing = view.state.down > 0;
@@ -1241,10 +1270,10 @@ export function createOutbox<T = Request>(
       step.failed++;
       return await bury(view, found, isExpired ? EXPIRED : UNREADABLE);
     }
-    const until = from + patienceFor(entry) + MARGIN;
-    setLease(view, id, { sender, from, until });
+    setLease(view, id, { sender, from, until: step.until });
     view.changes.push(toPublic(entry, "sending"));
-    step.leased.push({ ...found, until });
+    step.leased.push(found);
+    step.leases.add(id);
   }
 
   async function settle(
@@ -1285,10 +1314,20 @@ export function createOutbox<T = Request>(
     view.changes.push(toPublic(entry, "queued"));
   }
 
-  /** Ends the leases of those that were stopped. */
-  async function dropLeases(view: View, flush: Flush): Promise<void> {
+  /** Renews the leases of a flush, and ends those of others that were stopped. */
+  async function updateLeases(
+    view: View,
+    flush: Flush,
+    step: Step,
+  ): Promise<void> {
+    const { sender } = flush;
+    const { until, leases } = step;
     for (const [id, lease] of Object.entries(view.state.leases)) {
-      if (lease.sender === flush.sender) continue;
+      if (lease.sender === sender) {
+        setLease(view, id, { ...lease, until });
+        leases.add(id);
+        continue;
+      }
       if (!flush.alone && isHeld(lease)) continue;
       setLease(view, id);
       const found = await find(view, id);
@@ -1323,11 +1362,11 @@ export function createOutbox<T = Request>(
 
   /** Sends an entry; resolves with how that ended. */
   async function attempt(
-    leased: Leased,
+    found: Found,
     controller: AbortController,
   ): Promise<Outcome> {
     const { signal } = controller;
-    const patience = patienceFor(leased.entry);
+    const patience = patienceFor(found.entry);
     const late = new DOMException(
       `Cannot send the entry: there is no end after ${
         patience / SECOND
@@ -1339,21 +1378,21 @@ export function createOutbox<T = Request>(
       signal.addEventListener("abort", () => reject(signal.reason));
     });
     try {
-      const sending = sendEntry(leased.entry, signal);
+      const sending = sendEntry(found.entry, signal);
       const ending = judge(await Promise.race([sending, aborted]));
       // Whatever becomes of the body: what the server did is known.
       clearTimeout(timer);
-      return { ...leased, ...await ending };
+      return { ...found, ...await ending };
     } catch (error) {
       if (signal.aborted && signal.reason !== late) {
-        return { ...leased, end: "left" };
+        return { ...found, end: "left" };
       }
       if (error === UNREADABLE) {
-        return { ...leased, end: "failed", failure: UNREADABLE };
+        return { ...found, end: "failed", failure: UNREADABLE };
       }
       const message = `there was no response: ${error}`;
       const failure: OutboxFailure = { reason: "unreachable", message };
-      return { ...leased, end: "again", failure };
+      return { ...found, end: "again", failure };
     } finally {
       clearTimeout(timer);
     }

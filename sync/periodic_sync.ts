@@ -97,7 +97,7 @@ export interface PeriodicSyncOptions {
 /** The listener made by {@linkcode createPeriodicSync}. */
 export interface PeriodicSync {
   /** Handles a `periodicsync` event; those with another tag are left alone. */
-  (event: PeriodicSyncEvent): void;
+  (event: PeriodicSyncEvent | Event): void;
   /**
    * Has the browser fire events. Resolves with whether it will: "registered";
    * "unsupported": it cannot; "denied" or "prompt": it has no permission, which
@@ -155,7 +155,7 @@ const LIMIT = 240_000;
  * }, { tag: "news" });
  *
  * // In the worker:
- * addEventListener("periodicsync", news as unknown as EventListener);
+ * addEventListener("periodicsync", news);
  * // In the page:
  * assertEquals(await news.register({ active: null }), "unsupported");
  * assertEquals(await news.catchUp(), "done");
@@ -206,8 +206,10 @@ export function createPeriodicSync(
     });
   }
 
-  function listener(event: PeriodicSyncEvent): void {
-    if (event.tag === tag) event.waitUntil(run(0));
+  function listener(event: PeriodicSyncEvent | Event): void {
+    // TypeScript does not know the event.
+    const sync = event as PeriodicSyncEvent;
+    if (sync.tag === tag) sync.waitUntil(run(0));
   }
 
   return Object.assign(listener, {

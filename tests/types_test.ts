@@ -41,6 +41,7 @@ import type {
 } from "../sync/background_sync.ts";
 import type { Outbox, OutboxLocks, OutboxStore } from "../sync/outbox.ts";
 import type {
+  PeriodicSync,
   PeriodicSyncLocks,
   PeriodicSyncRegistration,
   PeriodicSyncStore,
@@ -103,6 +104,7 @@ export type Good = [
   Fits<BackgroundSyncScope, ServiceWorkerGlobalScope>,
   Fits<BackgroundSyncWork, Outbox<Request>["flush"]>,
   Fits<BackgroundSyncWork, Schedule["run"]>,
+  Fits<EventListener, PeriodicSync>,
   Fits<PeriodicSyncLocks, LockManager>,
   Fits<PeriodicSyncRegistration, ServiceWorkerRegistration>,
   Fits<PeriodicSyncStore, Store>,

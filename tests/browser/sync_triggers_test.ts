@@ -81,6 +81,27 @@ browserTest(
 );
 
 browserTest(
+  "backgroundSync() leaves to others what a page was sending that went to the cache",
+  async ({ page, openPage, server }) => {
+    await page.register();
+    await page.call("addMany", ["a", "b"], { key: "k" });
+    const release = server.hold("/send");
+    await page.call("start");
+    while (server.count("/send") === 0) await pause();
+    await page.goto("/blank.html");
+    release();
+    const other = await openPage();
+    const start = performance.now();
+    while ((await other.call("list")).length > 0) await other.call("flush");
+    const seconds = (performance.now() - start) / 1_000;
+    assert(seconds < 20, `it took ${seconds} seconds`);
+    const bodies = server.requests.filter(({ path }) => path === "/send")
+      .map(({ body }) => new TextDecoder().decode(body));
+    assertEquals([...new Set(bodies)], ["a", "b"]);
+  },
+);
+
+browserTest(
   "backgroundSync() sends when the network is back",
   async ({ page, server }) => {
     await page.register();
