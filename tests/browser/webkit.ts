@@ -163,7 +163,12 @@ function tab(session: Call, windows: Windows, handle: string): Tab {
         pause = Math.min(pause * 2, 20)
       ) {
         await new Promise((resolve) => setTimeout(resolve, pause));
-        value = await inTab(() => execute("", id));
+        value = await inTab(() => execute("", id)).catch((error) => {
+          // The test closed the page and waits no more, as in the other engines
+          // what was asked of a page is dropped with it.
+          if (closed) return new Promise<never>(() => {});
+          throw error;
+        });
       }
       return value;
     },
