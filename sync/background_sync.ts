@@ -177,6 +177,7 @@ export function backgroundSync(
   const { tag = "outbox", signal, scope = globalThis } = options;
   const closed = new AbortController();
   const until = { signal: closed.signal };
+  /** Aborts when the page goes; there is another when it is back. */
   let gone = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let running: Promise<void> | undefined;
@@ -197,6 +198,8 @@ export function backgroundSync(
 
   async function runNow(): Promise<void> {
     clearTimeout(timer);
+    // What is begun now may be suspended half-way, with a transaction open.
+    if (gone.signal.aborted) return;
     const signal = AbortSignal.any([closed.signal, gone.signal]);
     let next: number | undefined = Date.now() + RETRY;
     try {
@@ -235,11 +238,10 @@ export function backgroundSync(
 
   const { document: page } = scope as BackgroundSyncScope;
   scope.addEventListener("online", trigger, until);
-  scope.addEventListener("pageshow", trigger, until);
-  scope.addEventListener("pagehide", () => {
-    // It may be suspended, and would keep others from doing the work.
-    gone.abort();
-    gone = new AbortController();
+  scope.addEventListener("pagehide", () => gone.abort(), until);
+  scope.addEventListener("pageshow", () => {
+    if (gone.signal.aborted) gone = new AbortController();
+    trigger();
   }, until);
   page?.addEventListener("visibilitychange", () => {
     if (page.visibilityState === "visible") trigger();

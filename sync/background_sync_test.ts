@@ -222,6 +222,8 @@ Deno.test("backgroundSync() aborts the work when the page goes, and runs it when
     );
   }, { scope });
   await turns();
+  // The first one comes when the page is loaded.
+  scope.dispatchEvent(new Event("pageshow"));
   scope.dispatchEvent(new Event("pagehide"));
   await turns();
   assertEquals(signals.map(({ aborted }) => aborted), [true]);
