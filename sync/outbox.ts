@@ -95,7 +95,7 @@ export interface OutboxContext {
  */
 export interface OutboxOptions<T> {
   /**
-   * The outbox's name within its store.
+   * The outbox's name, the only one of its origin.
    *
    * @default {"default"}
    */
@@ -283,7 +283,8 @@ export interface OutboxWatchOptions {
 export interface Outbox<T> {
   /**
    * Adds a request or message, and resolves with its identifier once it is
-   * saved. It is sent by the next `flush()`, or the one under way.
+   * saved, as durably as the store does that. It is sent by the next `flush()`,
+   * or the one under way.
    *
    * Rejects with a "NotSavedError", with the store's error as `cause`, if the
    * store failed; a `TypeError` if the request's body was used, or is a stream,
@@ -548,6 +549,7 @@ const STREAM_TEXT = "[object ReadableStream]";
  * @param store The durable store, which it may share with others.
  * @param options Additional options.
  * @returns The outbox.
+ * @throws {RangeError} If `options.concurrency` is not a positive integer.
  *
  * @example A comment that is not lost
  * ```ts
@@ -589,6 +591,11 @@ export function createOutbox<T = Request>(
     backoff = defaultBackoff,
     locks = platformLocks(),
   } = options;
+  if (!Number.isInteger(concurrency) || concurrency < 1) {
+    throw new RangeError(
+      `Cannot make an outbox: 'concurrency' must be a positive integer, current value is ${concurrency}`,
+    );
+  }
   const root = `outbox/${encodeURIComponent(name)}/`;
   const ready = `${root}ready/`;
   const wait = `${root}wait/`;

@@ -5,6 +5,7 @@ import {
   assertEquals,
   assertRejects,
   assertStrictEquals,
+  assertThrows,
 } from "@std/assert";
 import { FakeTime } from "@std/testing/time";
 import { AsyncLocalStorage } from "node:async_hooks";
@@ -171,6 +172,12 @@ Deno.test("flush() has at most 'concurrency' entries on their way", async () => 
   await outbox.addAll(Array.from({ length: 30 }, () => post("x")));
   assertEquals((await outbox.flush()).sent, 30);
   assertEquals(most, 3);
+});
+
+Deno.test("createOutbox() throws if 'concurrency' is not a positive integer", () => {
+  for (const concurrency of [0, -1, 1.5, NaN]) {
+    assertThrows(() => bed({ concurrency }), RangeError, "'concurrency'");
+  }
 });
 
 Deno.test("flush() sends the entries of a key in order", async () => {
