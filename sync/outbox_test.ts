@@ -1090,7 +1090,7 @@ Deno.test("flush() rejects with the reason of a signal aborted later, and goes o
   const controller = new AbortController();
   const never = open({
     send: () => {
-      setTimeout(() => controller.abort(reason));
+      queueMicrotask(() => controller.abort(reason));
       return new Promise(() => {});
     },
   });
