@@ -1412,16 +1412,20 @@ Deno.test("watch() gives what is there, and then every change in any context", a
       if (status === "sent" && data === "second") break;
     }
   })();
-  await turns();
+  const heard = async (count: number) => {
+    while (seen.length < count) await turns(1);
+  };
+  await heard(1);
   await worker.flush();
+  await heard(3);
   server.refuse = (_, count) =>
     count === 1 ? new Response("", { status: 400 }) : undefined;
   const second = await worker.add(post("b"), { data: "second" });
-  await turns();
+  await heard(4);
   await worker.flush();
-  await turns();
+  await heard(6);
   await worker.retry(second);
-  await turns();
+  await heard(7);
   await worker.flush();
   await watched;
   assertEquals(seen, [
