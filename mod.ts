@@ -10,5 +10,6 @@
  */
 
 export * from "./channel/mod.ts";
+export * from "./lifecycle/mod.ts";
 export * from "./storage/mod.ts";
 export * from "./sync/mod.ts";

@@ -32,6 +32,20 @@ import type {
   SharedSourceLocks,
   SharedSourcePage,
 } from "../channel/shared_source.ts";
+import type {
+  ApplyUpdateContainer,
+  ApplyUpdateLocks,
+  ApplyUpdateRegistration,
+} from "../lifecycle/apply_update.ts";
+import type {
+  HoldUpdateContainer,
+  HoldUpdateLocks,
+} from "../lifecycle/hold_update.ts";
+import type { ReloadOnUpdateContainer } from "../lifecycle/reload_on_update.ts";
+import type {
+  skipWaiting,
+  SkipWaitingScope,
+} from "../lifecycle/skip_waiting.ts";
 import type { MemoryStore } from "../storage/memory_store.ts";
 import type { Store } from "../storage/open_store.ts";
 import type {
@@ -95,6 +109,15 @@ export type Good = [
   Fits<SharedSourcePage, Window>,
   Fits<SharedSourcePage, typeof globalThis>,
 
+  Fits<ApplyUpdateContainer, ServiceWorkerContainer>,
+  Fits<ApplyUpdateLocks, LockManager>,
+  Fits<ApplyUpdateRegistration, ServiceWorkerRegistration>,
+  Fits<HoldUpdateContainer, ServiceWorkerContainer>,
+  Fits<HoldUpdateLocks, LockManager>,
+  Fits<ReloadOnUpdateContainer, ServiceWorkerContainer>,
+  Fits<SkipWaitingScope, ServiceWorkerGlobalScope>,
+  Fits<WorkerListener, ReturnType<typeof skipWaiting>>,
+
   Fits<OutboxStore, Store>,
   Fits<OutboxStore, MemoryStore>,
   Fits<OutboxLocks, LockManager>,
@@ -151,6 +174,15 @@ export type Bad = [
   Fits<ClientDataClients<Client>, Client>,
   // @ts-expect-error it holds no locks
   Fits<SharedSourceLocks, StorageManager>,
+
+  // @ts-expect-error it is not the registration
+  Fits<ApplyUpdateRegistration, ServiceWorkerContainer>,
+  // @ts-expect-error it has no registration that is ready
+  Fits<HoldUpdateContainer, ServiceWorkerRegistration>,
+  // @ts-expect-error it has no controller
+  Fits<ReloadOnUpdateContainer, ServiceWorkerRegistration>,
+  // @ts-expect-error it is a page
+  Fits<SkipWaitingScope, Window>,
 
   // @ts-expect-error it has no transactions
   Fits<OutboxStore, Map<string, unknown>>,

@@ -1,0 +1,13 @@
+// Copyright 2026 the @serviceworker/std authors. MIT license.
+
+/**
+ * Install, update, control and leave: a worker's way from its registration to
+ * its end, and how pages move on with it.
+ *
+ * @module
+ */
+
+export * from "./apply_update.ts";
+export * from "./hold_update.ts";
+export * from "./reload_on_update.ts";
+export * from "./skip_waiting.ts";

@@ -1,0 +1,94 @@
+// Copyright 2026 the @serviceworker/std authors. MIT license.
+
+import { assertEquals } from "@std/assert";
+import { reloadOnUpdate } from "./reload_on_update.ts";
+
+/** What stands for `navigator.serviceWorker`. */
+class Container extends EventTarget {
+  controller: object | null;
+  reloads = 0;
+  reload = () => void this.reloads++;
+
+  constructor(controller: object | null = {}) {
+    super();
+    this.controller = controller;
+  }
+
+  change(controller: object | null = {}): void {
+    this.controller = controller;
+    this.dispatchEvent(new Event("controllerchange"));
+  }
+}
+
+Deno.test("reloadOnUpdate() reloads when the controller was replaced", () => {
+  const container = new Container();
+  reloadOnUpdate(container, container);
+  assertEquals(container.reloads, 0);
+  container.change();
+  assertEquals(container.reloads, 1);
+});
+
+Deno.test("reloadOnUpdate() reloads once", () => {
+  const container = new Container();
+  reloadOnUpdate(container, container);
+  container.change();
+  container.change();
+  container.dispatchEvent(new Event("@serviceworker/std:release"));
+  assertEquals(container.reloads, 1);
+});
+
+Deno.test("reloadOnUpdate() does not reload a page that is claimed", () => {
+  const container = new Container(null);
+  reloadOnUpdate(container, container);
+  container.change();
+  assertEquals(container.reloads, 0);
+  container.change();
+  assertEquals(container.reloads, 1);
+});
+
+Deno.test("reloadOnUpdate() does not reload a page whose worker went away", () => {
+  const container = new Container();
+  reloadOnUpdate(container, container);
+  container.change(null);
+  container.change();
+  assertEquals(container.reloads, 0);
+});
+
+Deno.test("reloadOnUpdate() waits while something keeps the page", () => {
+  const container = new Container();
+  let kept = true;
+  container.addEventListener("@serviceworker/std:reload", (event) => {
+    if (kept) event.preventDefault();
+  });
+  reloadOnUpdate(container, container);
+  container.change();
+  container.dispatchEvent(new Event("@serviceworker/std:release"));
+  assertEquals(container.reloads, 0);
+  kept = false;
+  container.dispatchEvent(new Event("@serviceworker/std:release"));
+  assertEquals(container.reloads, 1);
+});
+
+Deno.test("reloadOnUpdate() does not reload when something is released without an update", () => {
+  const container = new Container();
+  reloadOnUpdate(container, container);
+  container.dispatchEvent(new Event("@serviceworker/std:release"));
+  assertEquals(container.reloads, 0);
+});
+
+Deno.test("reloadOnUpdate() ends by its signal", () => {
+  const container = new Container();
+  const { reload } = container;
+  const controller = new AbortController();
+  reloadOnUpdate(container, { reload, signal: controller.signal });
+  reloadOnUpdate(container, { reload, signal: AbortSignal.abort() });
+  controller.abort();
+  container.change();
+  assertEquals(container.reloads, 0);
+});
+
+Deno.test("reloadOnUpdate() calls location.reload(), which Deno has not", () => {
+  const container = new Container();
+  reloadOnUpdate(container);
+  container.change();
+});
