@@ -9,5 +9,9 @@
 
 export * from "./apply_update.ts";
 export * from "./hold_update.ts";
+export * from "./launch.ts";
+export * from "./own_worker.ts";
+export * from "./page_state.ts";
 export * from "./reload_on_update.ts";
+export * from "./set_launch_consumer.ts";
 export * from "./skip_waiting.ts";

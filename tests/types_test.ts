@@ -46,6 +46,10 @@ import type {
   skipWaiting,
   SkipWaitingScope,
 } from "../lifecycle/skip_waiting.ts";
+import type { LaunchScope } from "../lifecycle/launch.ts";
+import type { OwnWorkerScope } from "../lifecycle/own_worker.ts";
+import type { PageStateWindow } from "../lifecycle/page_state.ts";
+import type { SetLaunchConsumerWindow } from "../lifecycle/set_launch_consumer.ts";
 import type { MemoryStore } from "../storage/memory_store.ts";
 import type { Store } from "../storage/open_store.ts";
 import type {
@@ -118,6 +122,13 @@ export type Good = [
   Fits<SkipWaitingScope, ServiceWorkerGlobalScope>,
   Fits<WorkerListener, ReturnType<typeof skipWaiting>>,
 
+  Fits<LaunchScope<WindowClient>, ServiceWorkerGlobalScope>,
+  Fits<OwnWorkerScope<ServiceWorker>, ServiceWorkerGlobalScope>,
+  Fits<PageStateWindow, Window>,
+  Fits<PageStateWindow, typeof globalThis>,
+  Fits<SetLaunchConsumerWindow, Window>,
+  Fits<SetLaunchConsumerWindow, typeof globalThis>,
+
   Fits<OutboxStore, Store>,
   Fits<OutboxStore, MemoryStore>,
   Fits<OutboxLocks, LockManager>,
@@ -183,6 +194,13 @@ export type Bad = [
   Fits<ReloadOnUpdateContainer, ServiceWorkerRegistration>,
   // @ts-expect-error it is a page
   Fits<SkipWaitingScope, Window>,
+
+  // @ts-expect-error it has no registration, as a page has none
+  Fits<OwnWorkerScope<ServiceWorker>, Window>,
+  // @ts-expect-error it is one part of what is needed
+  Fits<LaunchScope<WindowClient>, Clients>,
+  // @ts-expect-error a worker has no document
+  Fits<PageStateWindow, ServiceWorkerGlobalScope>,
 
   // @ts-expect-error it has no transactions
   Fits<OutboxStore, Map<string, unknown>>,
