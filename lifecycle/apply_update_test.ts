@@ -192,19 +192,36 @@ Deno.test("applyUpdate() overrides who holds the update", async () => {
   release();
 });
 
+Deno.test("applyUpdate() lets nobody hold the update while it is under way", async () => {
+  using test = await waiting(deaf);
+  const { host, page } = test;
+  const controller = new AbortController();
+  const { signal } = controller;
+  const applied = apply(page, { signal }).catch((reason) => reason);
+  await host.idle();
+  const { release } = hold(page);
+  await host.idle();
+  const { held, pending } = await page.navigator.locks.query();
+  assertEquals(held.map(({ mode }) => mode), ["exclusive"]);
+  assertEquals(pending.map(({ mode }) => mode), ["shared"]);
+  release();
+  controller.abort("Enough");
+  assertEquals(await applied, "Enough");
+});
+
+Deno.test("applyUpdate() asks at once when another tab applies it", async () => {
+  const registration = fake();
+  const applied = applyUpdate(registration, { locks: taken("exclusive") });
+  await tasks();
+  assertEquals(registration.waiting.asked, 1);
+  registration.waiting.become("activated");
+  assertEquals(await applied, true);
+});
+
 Deno.test("applyUpdate() does not wait for a tab that is frozen", async () => {
   using time = new FakeTime();
   const registration = fake(() => registration.waiting.become("activated"));
-  const name = `@serviceworker/std/update ${registration.scope}`;
-  // A lock whose holder does not answer.
-  const locks = {
-    request: (
-      _name: string,
-      _options: object,
-      callback: (lock: null) => Promise<void>,
-    ) => callback(null),
-    query: () => Promise.resolve({ held: [{ name, mode: "shared" }] }),
-  };
+  const locks = taken("shared");
   const applied = applyUpdate(registration, { locks });
   await time.tickAsync(4_999);
   assertEquals(registration.waiting.asked, 0);
@@ -326,18 +343,26 @@ Deno.test("applyUpdate() rejects with the reason of a signal aborted later", asy
 });
 
 Deno.test("applyUpdate() asks nobody after its signal was aborted", async () => {
-  using test = await waiting();
-  const { host, page, registration } = test;
-  const { release } = hold(page);
-  await host.idle();
+  const registration = fake();
   const controller = new AbortController();
   const { signal } = controller;
-  const applied = apply(page, { signal }).catch((reason) => reason);
+  const locks = taken("shared");
+  const applied = applyUpdate(registration, { locks, signal });
+  await tasks();
   controller.abort("Enough");
-  assertEquals(await applied, "Enough");
-  await host.idle();
-  assert(registration.waiting);
-  release();
+  assertEquals(await applied.catch((reason) => reason), "Enough");
+  await tasks();
+  assertEquals(registration.waiting.asked, 0);
+});
+
+Deno.test("applyUpdate() has no deadline but its signal", async () => {
+  using time = new FakeTime();
+  const registration = fake();
+  const { signal } = new AbortController();
+  const applied = applyUpdate(registration, { signal });
+  await time.tickAsync(3_600_000);
+  registration.waiting.become("activated");
+  assertEquals(await applied, true);
 });
 
 Deno.test("applyUpdate() removes its listeners when it settles", async () => {
@@ -398,6 +423,24 @@ Deno.test("applyUpdate() leaves the worker waiting or has it applied, wherever i
   });
   assert(stops > 0);
 });
+
+/** The locks of others, one of whom has the lock and does not answer. */
+function taken(mode: string) {
+  const name = "@serviceworker/std/update https://example.test/";
+  return {
+    request: (
+      _name: string,
+      _options: object,
+      callback: (lock: null) => Promise<void>,
+    ) => callback(null),
+    query: () => Promise.resolve({ held: [{ name, mode }] }),
+  };
+}
+
+/** Lets run what is about to. */
+function tasks(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
+}
 
 /** The locks of a page of its own. */
 async function lone() {

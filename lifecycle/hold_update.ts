@@ -137,7 +137,11 @@ export function holdUpdate(
     const channel = new BroadcastChannel(name);
     channel.onmessage = ({ data }) => {
       if (!data?.[KEY]?.isUpdateHeld) return;
-      channel.postMessage({ [KEY]: { updateHeld: true } });
+      // A frozen page has no timers, though Chromium brings it its messages.
+      setTimeout(() => {
+        if (over.signal.aborted) return;
+        channel.postMessage({ [KEY]: { updateHeld: true } });
+      });
     };
     over.signal.addEventListener("abort", () => channel.close());
     await locks?.request(name, { mode: "shared", ...until }, () => released);
