@@ -8,10 +8,15 @@
  */
 
 export * from "./apply_update.ts";
+export * from "./check_for_update.ts";
 export * from "./hold_update.ts";
 export * from "./launch.ts";
 export * from "./own_worker.ts";
 export * from "./page_state.ts";
+export * from "./register.ts";
 export * from "./reload_on_update.ts";
+export * from "./report_install.ts";
+export * from "./scope.ts";
 export * from "./set_launch_consumer.ts";
 export * from "./skip_waiting.ts";
+export * from "./watch_updates.ts";

@@ -46,10 +46,27 @@ import type {
   skipWaiting,
   SkipWaitingScope,
 } from "../lifecycle/skip_waiting.ts";
+import type { CheckForUpdateRegistration } from "../lifecycle/check_for_update.ts";
+import type { RegisterContainer } from "../lifecycle/register.ts";
+import type { ReportInstallClients } from "../lifecycle/report_install.ts";
+import type {
+  WatchUpdatesContainer,
+  WatchUpdatesPage,
+  WatchUpdatesRegistration,
+  WatchUpdatesWorker,
+} from "../lifecycle/watch_updates.ts";
 import type { LaunchScope } from "../lifecycle/launch.ts";
 import type { OwnWorkerScope } from "../lifecycle/own_worker.ts";
 import type { PageStateWindow } from "../lifecycle/page_state.ts";
 import type { SetLaunchConsumerWindow } from "../lifecycle/set_launch_consumer.ts";
+import type {
+  ScopeClients,
+  ScopeFetchEvent,
+  ScopeInstallEvent,
+  ScopeLocation,
+  ScopeOptions,
+  ScopePattern,
+} from "../lifecycle/scope.ts";
 import type { MemoryStore } from "../storage/memory_store.ts";
 import type { Store } from "../storage/open_store.ts";
 import type {
@@ -113,6 +130,15 @@ export type Good = [
   Fits<SharedSourcePage, Window>,
   Fits<SharedSourcePage, typeof globalThis>,
 
+  Fits<RegisterContainer<ServiceWorkerRegistration>, ServiceWorkerContainer>,
+  Fits<CheckForUpdateRegistration, ServiceWorkerRegistration>,
+  Fits<ReportInstallClients, Clients>,
+  Fits<WatchUpdatesRegistration<ServiceWorker>, ServiceWorkerRegistration>,
+  Fits<WatchUpdatesWorker, ServiceWorker>,
+  Fits<WatchUpdatesContainer, ServiceWorkerContainer>,
+  Fits<WatchUpdatesPage, Window>,
+  Fits<WatchUpdatesPage, typeof globalThis>,
+
   Fits<ApplyUpdateContainer, ServiceWorkerContainer>,
   Fits<ApplyUpdateLocks, LockManager>,
   Fits<ApplyUpdateRegistration, ServiceWorkerRegistration>,
@@ -128,6 +154,15 @@ export type Good = [
   Fits<PageStateWindow, typeof globalThis>,
   Fits<SetLaunchConsumerWindow, Window>,
   Fits<SetLaunchConsumerWindow, typeof globalThis>,
+
+  Fits<ScopeClients, Clients>,
+  Fits<ScopeFetchEvent, FetchEvent>,
+  Fits<ScopeInstallEvent, ExtendableEvent>,
+  Fits<ScopeLocation, Location>,
+  Fits<ScopeLocation, WorkerLocation>,
+  Fits<ScopeLocation, URL>,
+  Fits<ScopeOptions, { URLPattern: typeof URLPattern }>,
+  Fits<ScopePattern, URLPattern>,
 
   Fits<OutboxStore, Store>,
   Fits<OutboxStore, MemoryStore>,
@@ -177,6 +212,11 @@ export type Bad = [
   // @ts-expect-error it is one client, not all of them
   Fits<AskClientsTarget<Client>, Client>,
 
+  // @ts-expect-error it is one client, not all of them
+  Fits<ScopeClients, Client>,
+  // @ts-expect-error it is not a request
+  Fits<ScopeFetchEvent, ExtendableMessageEvent>,
+
   // @ts-expect-error it has no controller
   Fits<ClientDataContainer, ServiceWorkerRegistration>,
   // @ts-expect-error it cannot be kept alive, as in a page
@@ -194,6 +234,13 @@ export type Bad = [
   Fits<ReloadOnUpdateContainer, ServiceWorkerRegistration>,
   // @ts-expect-error it is a page
   Fits<SkipWaitingScope, Window>,
+
+  // @ts-expect-error it is one client, not all of them
+  Fits<ReportInstallClients, Client>,
+  // @ts-expect-error it has no workers
+  Fits<WatchUpdatesRegistration<ServiceWorker>, ServiceWorkerContainer>,
+  // @ts-expect-error it is not registered yet
+  Fits<CheckForUpdateRegistration, ServiceWorkerContainer>,
 
   // @ts-expect-error it has no registration, as a page has none
   Fits<OwnWorkerScope<ServiceWorker>, Window>,
