@@ -109,5 +109,8 @@ export function reloadOnUpdate(
 }
 
 function reloadPage(): void {
-  (globalThis as { location?: { reload(): void } }).location?.reload();
+  const { location } = globalThis as unknown as {
+    readonly location?: { reload(): void };
+  };
+  location?.reload();
 }
