@@ -3,6 +3,7 @@
 import { gzipSync } from "node:zlib";
 import denoJson from "../deno.json" with { type: "json" };
 import { bundle } from "../tools/build.ts";
+import { BUILD_TIME } from "../tools/build_time.ts";
 import type { Results, Size } from "./report.ts";
 
 const PEERS = {
@@ -17,10 +18,12 @@ export async function measureSizes(): Promise<Results> {
   const { name, exports } = denoJson;
   const sources = {
     ...Object.fromEntries(
-      Object.keys(exports).map((key) => {
-        const entry = name + key.slice(1);
-        return [entry, `export * from "${entry}"`];
-      }),
+      Object.entries(exports)
+        .filter(([, path]) => !BUILD_TIME.includes(path.slice("./".length)))
+        .map(([key]) => {
+          const entry = name + key.slice(1);
+          return [entry, `export * from "${entry}"`];
+        }),
     ),
     ...PEERS,
   };

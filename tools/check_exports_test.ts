@@ -58,6 +58,26 @@ Deno.test("checkExports() wants testing/ outside of the root", async () => {
   ]);
 });
 
+Deno.test("checkExports() wants what builds scripts outside of mod.ts", async () => {
+  const exports = {
+    ...EXPORTS,
+    "./lifecycle": "./lifecycle/mod.ts",
+    "./lifecycle/check-worker": "./lifecycle/check_worker.ts",
+  };
+  const files = {
+    "deno.json": JSON.stringify({ exports }),
+    "mod.ts": GOOD["mod.ts"] + 'export * from "./lifecycle/mod.ts";\n',
+    "lifecycle/mod.ts": "",
+    "lifecycle/check_worker.ts": "",
+    "lifecycle/check_worker_test.ts": "",
+  };
+  assertEquals(await problemsWith(files), []);
+  const barrel = 'export * from "./check_worker.ts";\n';
+  assertEquals(await problemsWith({ ...files, "lifecycle/mod.ts": barrel }), [
+    "lifecycle/mod.ts exports check_worker.ts, which is missing",
+  ]);
+});
+
 Deno.test("checkExports() reports exports without a file", async () => {
   const exports = { ...EXPORTS, "./channel/gone": "./channel/gone.ts" };
   assertEquals(

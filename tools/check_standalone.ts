@@ -12,6 +12,7 @@
 
 import { basename, dirname, join, relative } from "node:path";
 import denoJson from "../deno.json" with { type: "json" };
+import { BUILD_TIME } from "./build_time.ts";
 import { runDeno } from "./deno.ts";
 import { tempFolder } from "./temp_folder.ts";
 
@@ -64,10 +65,11 @@ async function partsOf(path: string): Promise<string[]> {
   return parts;
 }
 
-/** The published modules, without the `mod.ts` files. */
+/** The published modules, without the `mod.ts` files and what builds scripts. */
 export function standaloneModules(): string[] {
-  return Object.values(denoJson.exports)
-    .filter((path) => basename(path) !== "mod.ts");
+  return Object.values(denoJson.exports).filter((path) =>
+    basename(path) !== "mod.ts" && !BUILD_TIME.includes(path.slice("./".length))
+  );
 }
 
 if (import.meta.main) {

@@ -2,7 +2,8 @@
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { checkStandalone } from "./check_standalone.ts";
+import { BUILD_TIME } from "./build_time.ts";
+import { checkStandalone, standaloneModules } from "./check_standalone.ts";
 import { tempFolder } from "./temp_folder.ts";
 
 async function problemsOf(source: string): Promise<string[]> {
@@ -27,6 +28,14 @@ Deno.test("checkStandalone() reports an import of a sibling", async () => {
   );
   assertEquals(problems.length, 3);
   for (const problem of problems) assertStringIncludes(problem, "a.ts");
+});
+
+Deno.test("standaloneModules() leaves out what builds scripts", () => {
+  const modules = standaloneModules();
+  assertEquals(modules.includes("./channel/request.ts"), true);
+  for (const path of BUILD_TIME) {
+    assertEquals(modules.includes(`./${path}`), false);
+  }
 });
 
 Deno.test("checkStandalone() copies the parts of a module with it", async () => {

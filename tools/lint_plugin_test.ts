@@ -50,6 +50,11 @@ Deno.test("no-import lets the host have parts", () => {
   assertEquals(broken('import { A } from "./a.ts";', "testing/host.ts"), []);
 });
 
+Deno.test("no-import lets what builds scripts have a parser", () => {
+  const source = 'import { parse } from "@babel/parser";';
+  assertEquals(broken(source, "lifecycle/check_worker.ts"), []);
+});
+
 Deno.test("no-import lets a mod.ts re-export, and nothing else", () => {
   assertEquals(broken('export * from "./a.ts";', "channel/mod.ts"), []);
   assertEquals(broken("export const A = 1;", "channel/mod.ts"), ["no-import"]);
