@@ -290,7 +290,7 @@ export async function deleteOutdatedCaches(
     type: "window",
   });
   const open = new Set(windows.map(({ id }) => id));
-  // Not before: as the event begins, this worker itself may seem to wait.
+  // What a newer worker has stored looks like a leftover.
   if (isSucceeded()) return;
   if (generations?.current !== version) {
     generations = await succeed(scope, generation, generations);

@@ -19,7 +19,7 @@ import {
 
 const ORIGIN = "https://example.test";
 
-/** Resolves when the host has told the worker that it waits no more. */
+/** Resolves when the host has told the worker that it waits no more, which browsers do before the event. */
 function settled(self: HostScope): Promise<void> {
   return new Promise((resolve) => self.setTimeout(resolve, 0));
 }
