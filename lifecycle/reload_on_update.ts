@@ -27,6 +27,16 @@ export interface ReloadOnUpdateContainer {
   dispatchEvent(event: Event): boolean;
 }
 
+/** The part of a `Window` that {@linkcode reloadOnUpdate} uses. */
+export interface ReloadOnUpdatePage {
+  /** Tells when the page is shown, as when it is back from the back/forward cache. */
+  addEventListener(
+    type: "pageshow",
+    listener: () => void,
+    options: AddEventListenerOptions,
+  ): void;
+}
+
 /** Options for {@linkcode reloadOnUpdate}. */
 export interface ReloadOnUpdateOptions {
   /**
@@ -38,6 +48,12 @@ export interface ReloadOnUpdateOptions {
   reload?: (() => void) | undefined;
   /** Ends it: the page is reloaded no more. Without it, it lasts as the page does. */
   signal?: AbortSignal | undefined;
+  /**
+   * The page.
+   *
+   * @default {globalThis}
+   */
+  page?: ReloadOnUpdatePage | undefined;
 }
 
 const RELOAD = "@serviceworker/std:reload";
@@ -83,12 +99,12 @@ export function reloadOnUpdate(
   container: ReloadOnUpdateContainer,
   options: ReloadOnUpdateOptions = {},
 ): void {
-  const { reload = reloadPage, signal } = options;
+  const { reload = reloadPage, signal, page = globalThis } = options;
   const over = new AbortController();
   const until = {
     signal: signal ? AbortSignal.any([signal, over.signal]) : over.signal,
   };
-  let controlled = container.controller !== null;
+  let { controller } = container;
   let replaced = false;
 
   function reloadUnlessKept(): void {
@@ -99,12 +115,17 @@ export function reloadOnUpdate(
     reload();
   }
 
-  container.addEventListener("controllerchange", () => {
-    const wasControlled = controlled;
-    controlled = container.controller !== null;
-    replaced ||= wasControlled && controlled;
+  function look(): void {
+    const before = controller;
+    controller = container.controller;
+    replaced ||= before !== null && controller !== null &&
+      before !== controller;
     reloadUnlessKept();
-  }, until);
+  }
+
+  container.addEventListener("controllerchange", look, until);
+  // Firefox does not tell a page in its back/forward cache.
+  page.addEventListener("pageshow", look, until);
   container.addEventListener(RELEASE, reloadUnlessKept, until);
 }
 

@@ -54,6 +54,18 @@ Deno.test("reloadOnUpdate() does not reload a page whose worker went away", () =
   assertEquals(container.reloads, 0);
 });
 
+Deno.test("reloadOnUpdate() reloads a page that is back and finds another worker", () => {
+  const container = new Container();
+  const { reload } = container;
+  const page = new EventTarget();
+  reloadOnUpdate(container, { reload, page });
+  page.dispatchEvent(new Event("pageshow"));
+  assertEquals(container.reloads, 0);
+  container.controller = {};
+  page.dispatchEvent(new Event("pageshow"));
+  assertEquals(container.reloads, 1);
+});
+
 Deno.test("reloadOnUpdate() waits while something keeps the page", () => {
   const container = new Container();
   let kept = true;

@@ -41,7 +41,10 @@ import type {
   HoldUpdateContainer,
   HoldUpdateLocks,
 } from "../lifecycle/hold_update.ts";
-import type { ReloadOnUpdateContainer } from "../lifecycle/reload_on_update.ts";
+import type {
+  ReloadOnUpdateContainer,
+  ReloadOnUpdatePage,
+} from "../lifecycle/reload_on_update.ts";
 import type {
   skipWaiting,
   SkipWaitingScope,
@@ -55,6 +58,24 @@ import type {
   WatchUpdatesRegistration,
   WatchUpdatesWorker,
 } from "../lifecycle/watch_updates.ts";
+import type {
+  ActivateScope,
+  DeleteOutdatedCachesScope,
+  MatchGenerationsScope,
+} from "../lifecycle/activate.ts";
+import type {
+  ResetOriginRegistration,
+  ResetOriginRequest,
+  ResetOriginScope,
+} from "../lifecycle/reset_origin.ts";
+import type { RetireClient, RetireScope } from "../lifecycle/retire.ts";
+import type {
+  handleUnregister,
+  HandleUnregisterEvent,
+  HandleUnregisterScope,
+  UnregisterRegistration,
+  UnregisterWorker,
+} from "../lifecycle/unregister.ts";
 import type { LaunchScope } from "../lifecycle/launch.ts";
 import type { OwnWorkerScope } from "../lifecycle/own_worker.ts";
 import type { PageStateWindow } from "../lifecycle/page_state.ts";
@@ -145,8 +166,23 @@ export type Good = [
   Fits<HoldUpdateContainer, ServiceWorkerContainer>,
   Fits<HoldUpdateLocks, LockManager>,
   Fits<ReloadOnUpdateContainer, ServiceWorkerContainer>,
+  Fits<ReloadOnUpdatePage, Window>,
   Fits<SkipWaitingScope, ServiceWorkerGlobalScope>,
   Fits<WorkerListener, ReturnType<typeof skipWaiting>>,
+
+  Fits<ActivateScope, ServiceWorkerGlobalScope>,
+  Fits<DeleteOutdatedCachesScope, ServiceWorkerGlobalScope>,
+  Fits<MatchGenerationsScope, ServiceWorkerGlobalScope>,
+  Fits<ResetOriginRegistration, ServiceWorkerRegistration>,
+  Fits<ResetOriginRequest, IDBOpenDBRequest>,
+  Fits<ResetOriginScope, Window & typeof globalThis>,
+  Fits<RetireClient, WindowClient>,
+  Fits<RetireScope, ServiceWorkerGlobalScope>,
+  Fits<HandleUnregisterEvent, ExtendableMessageEvent>,
+  Fits<HandleUnregisterScope, ServiceWorkerGlobalScope>,
+  Fits<UnregisterRegistration, ServiceWorkerRegistration>,
+  Fits<UnregisterWorker, ServiceWorker>,
+  Fits<WorkerListener, ReturnType<typeof handleUnregister>>,
 
   Fits<LaunchScope<WindowClient>, ServiceWorkerGlobalScope>,
   Fits<OwnWorkerScope<ServiceWorker>, ServiceWorkerGlobalScope>,
@@ -248,6 +284,15 @@ export type Bad = [
   Fits<LaunchScope<WindowClient>, Clients>,
   // @ts-expect-error a worker has no document
   Fits<PageStateWindow, ServiceWorkerGlobalScope>,
+
+  // @ts-expect-error it has no registration, as a page has none
+  Fits<ActivateScope, Window>,
+  // @ts-expect-error it has no clients, as a page has none
+  Fits<RetireScope, Window>,
+  // @ts-expect-error it is not one registration
+  Fits<UnregisterRegistration, ServiceWorkerContainer>,
+  // @ts-expect-error a worker cannot be reloaded
+  Fits<ResetOriginScope, ServiceWorkerGlobalScope>,
 
   // @ts-expect-error it has no transactions
   Fits<OutboxStore, Map<string, unknown>>,
