@@ -7,6 +7,7 @@
  * @module
  */
 
+export * from "./activate.ts";
 export * from "./apply_update.ts";
 export * from "./check_for_update.ts";
 export * from "./hold_update.ts";
@@ -16,7 +17,10 @@ export * from "./page_state.ts";
 export * from "./register.ts";
 export * from "./reload_on_update.ts";
 export * from "./report_install.ts";
+export * from "./reset_origin.ts";
+export * from "./retire.ts";
 export * from "./scope.ts";
 export * from "./set_launch_consumer.ts";
 export * from "./skip_waiting.ts";
+export * from "./unregister.ts";
 export * from "./watch_updates.ts";

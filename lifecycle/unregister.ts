@@ -87,7 +87,8 @@ const DEADLINE = 10_000;
 
 /**
  * Removes a registration. What is registered afterwards, for the same scope, is
- * a new registration.
+ * a new registration; but in Chromium the old one comes back for as long as it
+ * controls a page, unless it was removed at once.
  *
  * If it need not be immediate, `registration.unregister()` is enough.
  *
