@@ -113,9 +113,9 @@ export type WatchedUpdate<W> =
   & (
     | {
       /**
-       * "installing": it handles its `install` event. "waiting": it is installed,
-       * and waits until no page uses the active one, or for `skipWaiting()`.
-       * "active": it has handled its `activate` event.
+       * "installing": it handles its `install` event. "waiting": it has been
+       * installed for a second, and waits until no page uses the active one, or
+       * for `skipWaiting()`. "active": it has handled its `activate` event.
        */
       readonly state: "installing" | "waiting" | "active";
     }
@@ -123,8 +123,8 @@ export type WatchedUpdate<W> =
       /** It could not be installed. The worker before it, if any, goes on. */
       readonly state: "failed";
       /**
-       * Name and message of the error that `reportInstall` reported; without a
-       * report, an "UnknownError".
+       * Name and message of the error that `reportInstall` reported; if no report
+       * comes in a second, an "UnknownError".
        */
       readonly reason: DOMException;
     }
@@ -139,7 +139,7 @@ interface Platform extends WatchUpdatesPage {
 }
 
 const KEY = "@serviceworker/std";
-/** How long the end of an installation waits for its report, which comes another way. */
+/** How long something may take that is a matter of moments. */
 const PATIENCE = 1_000;
 
 /**
@@ -235,56 +235,43 @@ export function watchUpdates<W extends WatchUpdatesWorker>(
     function know(worker: W): void {
       const first = isFirst;
       let isInstalled = false;
-      let told = "";
+      let last = "";
 
       function tell(update: Told): void {
-        if (!over.signal.aborted) {
-          controller.enqueue({ ...update, first, worker });
-        }
-      }
-
-      function tellOnce(state: "installing" | "waiting" | "active"): void {
-        if (told === state) return;
-        told = state;
-        tell({ state });
+        if (over.signal.aborted) return;
+        controller.enqueue({ ...update, first, worker });
       }
 
       async function tellWaiting(): Promise<void> {
-        // One that does not wait is activated as soon as pages were told that it
-        // is installed: the answer to one question comes after that, the answer
-        // to the next after the news of it.
-        for (let question = 0; question < 2; question++) {
-          await container?.getRegistration(registration.scope).catch(() => {});
-        }
+        // One that skips it waits all the same while the old worker stops. The
+        // browser's answer comes after the news of that.
+        await pause();
+        await container?.getRegistration(registration.scope).catch(() => {});
         const isWaiting = worker.state === "installed" && registration.active;
-        if (isWaiting) tellOnce("waiting");
+        if (isWaiting) tell({ state: "waiting" });
       }
 
       async function tellFailure(): Promise<void> {
-        if (told === "failed") return;
-        told = "failed";
         const { promise, resolve } = reportOf(worker);
-        const timer = setTimeout(resolve, PATIENCE, unreported(worker));
-        over.signal.addEventListener("abort", () => clearTimeout(timer));
-        const reason = await promise;
-        clearTimeout(timer);
-        tell({ state: "failed", reason });
+        // A report comes another way, and may be late.
+        pause().then(() => resolve(unreported(worker)));
+        tell({ state: "failed", reason: await promise });
       }
 
       function step(): void {
         const { state } = worker;
+        if (state === last || state === "parsed") return;
+        last = state;
+        if (state === "installing") return tell({ state });
         if (state === "redundant") {
-          // Otherwise another one took its place.
+          // One that was installed has been replaced.
           if (!isInstalled) tellFailure();
           return;
-        }
-        if (state === "parsed" || state === "installing") {
-          return tellOnce("installing");
         }
         isInstalled = true;
         isFirst = false;
         if (state === "installed") tellWaiting();
-        if (state === "activated") tellOnce("active");
+        if (state === "activated") tell({ state: "active" });
       }
 
       known.set(worker, step);
@@ -305,6 +292,13 @@ export function watchUpdates<W extends WatchUpdatesWorker>(
       const report = reports.get(worker) ?? Promise.withResolvers();
       reports.set(worker, report);
       return report;
+    }
+
+    function pause(): Promise<void> {
+      return new Promise((resolve) => {
+        const timer = setTimeout(resolve, PATIENCE);
+        over.signal.addEventListener("abort", () => clearTimeout(timer));
+      });
     }
 
     // A stream is the buffer; not every engine can iterate one by itself.

@@ -64,6 +64,7 @@ class FakeContainer implements WatchUpdatesContainer {
 function reader<W extends WatchUpdatesWorker>(
   registration: WatchUpdatesRegistration<W>,
   options?: WatchUpdatesOptions,
+  letPass?: () => Promise<void>,
 ) {
   const workers: W[] = [];
   const updates = watchUpdates(registration, options)[Symbol.asyncIterator]();
@@ -72,7 +73,11 @@ function reader<W extends WatchUpdatesWorker>(
     async read(count: number): Promise<string[]> {
       const facts: string[] = [];
       while (facts.length < count) {
-        const { value } = await updates.next();
+        const next = updates.next();
+        let isTold = false;
+        next.then(() => isTold = true);
+        while (letPass && !isTold) await letPass();
+        const { value } = await next;
         const { state, first, worker } = value;
         if (!workers.includes(worker)) workers.push(worker);
         facts.push(
@@ -97,13 +102,24 @@ async function openPage({ visited = true } = {}) {
   const host = createHost({ scripts: { "/sw.js": "// 1" } });
   if (visited) await host.register("/sw.js");
   const page = await host.openWindow("/");
-  const watch = (registration: HostRegistration) =>
-    reader(registration, { container: page.serviceWorker, page });
-  return { host, page, watch };
+  const time = new FakeTime();
+  const letPass = async () => {
+    await host.idle();
+    await time.tickAsync(1_000);
+  };
+  const watch = (registration: HostRegistration) => {
+    const options = { container: page.serviceWorker, page };
+    return reader(registration, options, letPass);
+  };
+  const leave = () => {
+    time.restore();
+    host.close();
+  };
+  return { host, page, watch, letPass, leave };
 }
 
 Deno.test("watchUpdates() tells a first installation from an update", async () => {
-  const { host, page, watch } = await openPage({ visited: false });
+  const { host, page, watch, leave } = await openPage({ visited: false });
   const registration = await page.serviceWorker.register("/sw.js");
   const { read, close } = watch(registration);
   assertEquals(await read(2), ["first installing", "first active"]);
@@ -111,11 +127,11 @@ Deno.test("watchUpdates() tells a first installation from an update", async () =
   registration.update();
   assertEquals(await read(2), ["2 installing", "2 active"]);
   await close();
-  host.close();
+  leave();
 });
 
 Deno.test("watchUpdates() tells every update of a page's life", async () => {
-  const { host, page, watch } = await openPage();
+  const { host, page, watch, leave } = await openPage();
   const registration = await page.serviceWorker.ready;
   const { read, workers, close } = watch(registration);
   const script = `addEventListener("message", () => skipWaiting());`;
@@ -127,11 +143,11 @@ Deno.test("watchUpdates() tells every update of a page's life", async () => {
     assertEquals(await read(1), [`${number} active`]);
   }
   await close();
-  host.close();
+  leave();
 });
 
 Deno.test("watchUpdates() goes on to the newest when one that waits is replaced", async () => {
-  const { host, page, watch } = await openPage();
+  const { host, page, watch, leave } = await openPage();
   const registration = await page.serviceWorker.ready;
   const { read, workers, close } = watch(registration);
   host.deploy("/sw.js", "// 2");
@@ -142,11 +158,11 @@ Deno.test("watchUpdates() goes on to the newest when one that waits is replaced"
   assertEquals(await read(2), ["2 installing", "2 waiting"]);
   assertEquals(workers.map(({ state }) => state), ["redundant", "installed"]);
   await close();
-  host.close();
+  leave();
 });
 
 Deno.test("watchUpdates() tells once what waited before", async () => {
-  const { host, page, watch } = await openPage();
+  const { host, page, watch, leave } = await openPage();
   const registration = await page.serviceWorker.ready;
   host.deploy("/sw.js", "// 2");
   await registration.update();
@@ -154,16 +170,15 @@ Deno.test("watchUpdates() tells once what waited before", async () => {
   const { read, close } = watch(registration);
   assertEquals(await read(1), ["1 waiting"]);
   page.dispatchEvent(new Event("pageshow"));
-  await host.idle();
   host.deploy("/sw.js", "// 3");
   registration.update();
   assertEquals(await read(2), ["2 installing", "2 waiting"]);
   await close();
-  host.close();
+  leave();
 });
 
 Deno.test("watchUpdates() does not say that a worker waits which skips it", async () => {
-  const { host, page, watch } = await openPage();
+  const { host, page, watch, leave } = await openPage();
   const registration = await page.serviceWorker.ready;
   const { read, close } = watch(registration);
   const skipping = `addEventListener("install", () => skipWaiting());`;
@@ -171,11 +186,11 @@ Deno.test("watchUpdates() does not say that a worker waits which skips it", asyn
   registration.update();
   assertEquals(await read(2), ["1 installing", "1 active"]);
   await close();
-  host.close();
+  leave();
 });
 
 Deno.test("watchUpdates() tells a page without controller of an update", async () => {
-  const { host, page, watch } = await openPage({ visited: false });
+  const { host, page, watch, leave } = await openPage({ visited: false });
   // As a page that was loaded with the shift key held down.
   await page.serviceWorker.register("/sw.js");
   await host.idle();
@@ -186,11 +201,11 @@ Deno.test("watchUpdates() tells a page without controller of an update", async (
   registration.update();
   assertEquals(await read(2), ["1 installing", "1 active"]);
   await close();
-  host.close();
+  leave();
 });
 
 Deno.test("watchUpdates() has the reason that the worker reports", async () => {
-  const { host, page, watch } = await openPage();
+  const { host, page, watch, leave } = await openPage();
   const registration = await page.serviceWorker.ready;
   const { read, workers, close } = watch(registration);
   host.deploy("/sw.js", (scope) => {
@@ -208,7 +223,7 @@ Deno.test("watchUpdates() has the reason that the worker reports", async () => {
   assertEquals(await read(2), ["2 installing", "2 waiting"]);
   assertEquals(workers[0]?.state, "redundant");
   await close();
-  host.close();
+  leave();
 });
 
 Deno.test("watchUpdates() has a reason of its own when none is reported", async () => {
@@ -276,18 +291,18 @@ Deno.test("watchUpdates() ignores other messages and those of others", async () 
 });
 
 Deno.test("watchUpdates() keeps facts while the loop is busy", async () => {
-  const { host, page, watch } = await openPage();
+  const { host, page, watch, letPass, leave } = await openPage();
   const registration = await page.serviceWorker.ready;
   const { read, workers, close } = watch(registration);
   host.deploy("/sw.js", `addEventListener("message", () => skipWaiting());`);
   registration.update();
   assertEquals(await read(1), ["1 installing"]);
-  await host.idle();
+  await letPass();
   workers[0]?.postMessage("skip");
-  await host.idle();
+  await letPass();
   host.deploy("/sw.js", "// 3");
   await registration.update();
-  await host.idle();
+  await letPass();
   assertEquals(await read(4), [
     "1 waiting",
     "1 active",
@@ -295,15 +310,17 @@ Deno.test("watchUpdates() keeps facts while the loop is busy", async () => {
     "2 waiting",
   ]);
   await close();
-  host.close();
+  leave();
 });
 
 Deno.test("watchUpdates() looks again when the page is shown again", async () => {
   const registration = new FakeRegistration();
   registration.active = new FakeWorker();
   registration.active.state = "activated";
+  using time = new FakeTime();
   const page = new EventTarget();
-  const { read, close } = reader(registration, { page });
+  const letPass = () => time.tickAsync(1_000);
+  const { read, close } = reader(registration, { page }, letPass);
   registration.waiting = new FakeWorker();
   registration.waiting.state = "installed";
   page.dispatchEvent(new Event("pageshow"));
