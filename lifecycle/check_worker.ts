@@ -310,37 +310,32 @@ Rules: ${Object.keys(RULES).join(", ")}
  * Checks the service worker `entry` and all that it imports, as it is bundled:
  * files of which nothing ends up in the bundle are not looked at.
  *
- * As after any build, esbuild's process goes on; `stop()` of esbuild ends it
- * where a test counts what is open.
+ * As after any build, esbuild's process goes on, but keeps nobody waiting; its
+ * `stop()` ends it.
  *
  * @param entry The worker's script, as a path or a file URL.
  * @param options How its imports resolve.
  * @returns What was found, by file, in the order of the imports, and line.
  * @throws {Error} esbuild's, if a file cannot be read or is no script.
  *
- * @example Refuses a worker that adds its listener too late
+ * @example Prints, in a build script, what is wrong with a worker
  * ```ts
- * import { checkWorker } from "@serviceworker/std/lifecycle/check-worker";
  * import { assertEquals } from "@std/assert";
- * import { stop } from "esbuild";
  *
- * const findings = await checkWorker("sw.ts", {
- *   source: `
- *     const cache = await caches.open("v1");
- *     setTimeout(() => {
- *       self.addEventListener("fetch", (event) => event.respondWith(answer(event)));
- *     });
- *     function answer({ request }) {
- *       return cache.match(request);
- *     }
- *   `,
- * });
- * await stop();
+ * const script = `
+ *   import { checkWorker } from "@serviceworker/std/lifecycle/check-worker";
  *
- * assertEquals(
- *   findings.map(({ rule, line, column }) => [rule, line, column]),
- *   [["top-level-await", 2, 19], ["late-listener", 4, 7]],
- * );
+ *   const source = "await caches.open('v1');";
+ *   for (const finding of await checkWorker("sw.ts", { source })) {
+ *     console.log(finding.line, finding.rule);
+ *   }
+ * `;
+ * const { stdout } = await new Deno.Command(Deno.execPath(), {
+ *   args: ["eval", script],
+ *   env: { NO_COLOR: "1" },
+ * }).output();
+ *
+ * assertEquals(new TextDecoder().decode(stdout), "1 top-level-await\n");
  * ```
  */
 export async function checkWorker(
@@ -403,25 +398,20 @@ export async function checkWorker(
  * @param options Which entry points are workers.
  * @returns The plugin, to be listed in `plugins`. It sets `metafile`.
  *
- * @example Fails the build of a worker that awaits at top level
+ * @example Checks the worker of a build that makes a page as well
  * ```ts
  * import { checkWorkerPlugin } from "@serviceworker/std/lifecycle/check-worker";
  * import { assertEquals } from "@std/assert";
- * import { build, stop } from "esbuild";
+ * import type { BuildOptions } from "esbuild";
  *
- * const failure = await build({
- *   stdin: { contents: "await caches.open('v1');", sourcefile: "sw.js" },
+ * const options = {
+ *   entryPoints: ["src/page.ts", "src/sw.ts"],
+ *   outdir: "dist",
  *   bundle: true,
- *   format: "esm",
- *   write: false,
- *   logLevel: "silent",
- *   plugins: [checkWorkerPlugin()],
- * }).catch((error) => error);
- * await stop();
+ *   plugins: [checkWorkerPlugin({ entryPoints: ["src/sw.ts"] })],
+ * } satisfies BuildOptions;
  *
- * const [{ location, pluginName }] = failure.errors;
- * assertEquals(pluginName, "check-worker");
- * assertEquals([location.file, location.line, location.column], ["sw.js", 1, 0]);
+ * assertEquals(options.plugins[0]?.name, "check-worker");
  * ```
  */
 export function checkWorkerPlugin(

@@ -27,6 +27,8 @@ export interface BundleOptions {
   define?: Record<string, string>;
   /** Whether to make a source map too, with paths relative to the root of the repository. @default {false} */
   sourcemap?: boolean;
+  /** Whether it is a service worker, which fails to build where `checkWorker()` finds an error. @default {false} */
+  worker?: boolean;
   /** Whether to answer from memory when the same was bundled before. @default {false} */
   cache?: boolean;
 }
@@ -86,7 +88,12 @@ async function bundleAfresh(
     minify = false,
     define = {},
     sourcemap = false,
+    worker = false,
   } = options;
+  const checks = worker
+    // It loads a parser, which most scripts do without.
+    ? [(await import("../lifecycle/check_worker.ts")).checkWorkerPlugin()]
+    : [];
   const path = String(entry).startsWith("file:")
     ? fileURLToPath(entry)
     : String(entry);
@@ -111,7 +118,7 @@ async function bundleAfresh(
     target: "es2022",
     tsconfigRaw: {},
     logLevel: "silent",
-    plugins: [denoImports()],
+    plugins: [denoImports(), ...checks],
   });
   const code = result.outputFiles.find((file) => file.path.endsWith(".js"));
   const map = result.outputFiles.find((file) => file.path.endsWith(".map"));

@@ -60,6 +60,16 @@ test("bundle() replaces what is defined", async () => {
   assertEquals(await run(source, { define: { VERSION: '"2"' } }), "2");
 });
 
+test("bundle() checks what is a service worker", async () => {
+  const source = 'setTimeout(() => addEventListener("fetch", () => {}));';
+  await bundle(ENTRY, { source });
+  await assertRejects(
+    () => bundle(ENTRY, { source, worker: true }),
+    Error,
+    "late-listener",
+  );
+});
+
 test("bundle() names the sources relative to the root", async () => {
   const { map = "" } = await bundle(ENTRY, {
     source: `

@@ -7,8 +7,10 @@
  * @module
  */
 
+import { stop } from "esbuild";
 import { fileURLToPath } from "node:url";
 import denoJson from "../deno.json" with { type: "json" };
+import { checkWorker } from "../lifecycle/check_worker.ts";
 import { checkDocs, checkMarkdown } from "./check_docs.ts";
 import { checkExports } from "./check_exports.ts";
 import { checkPublish } from "./check_publish.ts";
@@ -38,6 +40,7 @@ export async function ok(standard: string[]): Promise<OkResult> {
     ["doc lint", () => deno("doc", "--lint", ...PATHS)],
     ["docs", docs],
     ["exports", () => checkExports(ROOT)],
+    ["workers", workers],
   ];
   const result = { passed: 0, failed: 0 };
   const waiting = steps.values();
@@ -70,6 +73,22 @@ async function docs(): Promise<string[]> {
     ...await checkDocs(PATHS),
     ...checkMarkdown(await Deno.readTextFile(`${ROOT}README.md`)),
   ];
+}
+
+/** Checks the workers of the examples. */
+async function workers(): Promise<string[]> {
+  const problems: string[] = [];
+  for await (const { name } of Deno.readDir(`${ROOT}examples`)) {
+    const path = `${ROOT}examples/${name}/sw.ts`;
+    if (!(await Deno.stat(path).catch(() => undefined))) continue;
+    const build = { absWorkingDir: ROOT };
+    for (const finding of await checkWorker(path, { build })) {
+      const { file, line, column, rule, why } = finding;
+      problems.push(`${file}:${line}:${column} ${rule} ${why}`);
+    }
+  }
+  await stop();
+  return problems;
 }
 
 if (import.meta.main) {
