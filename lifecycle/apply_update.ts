@@ -126,8 +126,9 @@ interface Platform {
  * that is `reloadOnUpdate`'s, in this page as in all others. Several tabs may call
  * it at once: there is one change of workers.
  *
- * What the old worker is doing, such as a download that it passes to a page, comes
- * to its end first; it is up to the browser how long that may take.
+ * What the old worker is doing comes to its end first, as long as it does so within
+ * `waitUntil()`. That goes for the body of a response which it passes on, too: where
+ * only `respondWith()` has it, WebKit cuts it off.
  *
  * If it rejects, the worker still waits, or is gone; unless it was merely slow, in
  * which case it takes over later. It can be called again.

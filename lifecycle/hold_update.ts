@@ -77,7 +77,8 @@ const RELEASE = "@serviceworker/std:release";
  *
  * While it holds, some browsers do not keep the page in the back/forward cache.
  *
- * @param container `navigator.serviceWorker`.
+ * @param container `navigator.serviceWorker`; there is nothing to hold where that is
+ * missing, as on insecure origins.
  * @param options Additional options.
  * @returns An object to let go with.
  *
@@ -114,7 +115,7 @@ const RELEASE = "@serviceworker/std:release";
  * ```
  */
 export function holdUpdate(
-  container: HoldUpdateContainer,
+  container: HoldUpdateContainer | undefined,
   options: HoldUpdateOptions = {},
 ): UpdateHold {
   const { signal, locks = platformLocks() } = options;
@@ -126,11 +127,13 @@ export function holdUpdate(
     if (over.signal.aborted) return;
     over.abort();
     resolve();
-    container.dispatchEvent(new Event(RELEASE));
+    container?.dispatchEvent(new Event(RELEASE));
   }
 
-  async function holdForAll(): Promise<void> {
-    const { scope } = await container.ready;
+  async function holdForAll(
+    { ready }: HoldUpdateContainer,
+  ): Promise<void> {
+    const { scope } = await ready;
     if (over.signal.aborted) return;
     const name = `${KEY}/update ${scope}`;
     // Before the lock: whoever sees that asks here.
@@ -147,11 +150,11 @@ export function holdUpdate(
     await locks?.request(name, { mode: "shared", ...until }, () => released);
   }
 
-  container.addEventListener(RELOAD, (event) => event.preventDefault(), until);
+  container?.addEventListener(RELOAD, (event) => event.preventDefault(), until);
   signal?.addEventListener("abort", release, until);
   if (signal?.aborted) release();
   // Released before it was granted; or refused, which leaves this tab's own hold.
-  holdForAll().catch(() => {});
+  if (container) holdForAll(container).catch(() => {});
   return { release };
 }
 

@@ -152,3 +152,7 @@ Deno.test("holdUpdate() keeps its own page where the lock is refused", async () 
   hold.release();
   assertEquals(reload(), true);
 });
+
+Deno.test("holdUpdate() holds nothing where there are no service workers", () => {
+  holdUpdate(undefined).release();
+});

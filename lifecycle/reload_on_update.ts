@@ -69,7 +69,8 @@ const RELEASE = "@serviceworker/std:release";
  * page that is frozen reloads when it is resumed. One in the back/forward cache
  * is dropped from there by the browser, or reloads when it is back.
  *
- * @param container `navigator.serviceWorker`.
+ * @param container `navigator.serviceWorker`; nothing is done where that is missing,
+ * as on insecure origins.
  * @param options Additional options.
  *
  * @see https://w3c.github.io/ServiceWorker/#navigator-service-worker-oncontrollerchange
@@ -96,9 +97,10 @@ const RELEASE = "@serviceworker/std:release";
  * ```
  */
 export function reloadOnUpdate(
-  container: ReloadOnUpdateContainer,
+  container: ReloadOnUpdateContainer | undefined,
   options: ReloadOnUpdateOptions = {},
 ): void {
+  if (!container) return;
   const { reload = reloadPage, signal, page = globalThis } = options;
   const over = new AbortController();
   const until = {
@@ -107,21 +109,21 @@ export function reloadOnUpdate(
   let { controller } = container;
   let replaced = false;
 
-  function reloadUnlessKept(): void {
+  const reloadUnlessKept = () => {
     if (!replaced) return;
     const event = new Event(RELOAD, { cancelable: true });
     if (!container.dispatchEvent(event)) return;
     over.abort();
     reload();
-  }
+  };
 
-  function look(): void {
+  const look = () => {
     const before = controller;
     controller = container.controller;
     replaced ||= before !== null && controller !== null &&
       before !== controller;
     reloadUnlessKept();
-  }
+  };
 
   container.addEventListener("controllerchange", look, until);
   // Firefox does not tell a page in its back/forward cache.

@@ -104,3 +104,12 @@ Deno.test("reloadOnUpdate() calls location.reload(), which Deno has not", () => 
   reloadOnUpdate(container);
   container.change();
 });
+
+Deno.test("reloadOnUpdate() does nothing where there are no service workers", () => {
+  const page = {
+    addEventListener() {
+      throw new Error("It listens");
+    },
+  };
+  reloadOnUpdate(undefined, { page });
+});
