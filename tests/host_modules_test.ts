@@ -8,10 +8,7 @@ import { accept } from "../channel/accept.ts";
 import { connect } from "../channel/connect.ts";
 import { request, type RequestTarget } from "../channel/request.ts";
 import { respond } from "../channel/respond.ts";
-import { memoryStore } from "../storage/memory_store.ts";
-import { createOutbox } from "../sync/outbox.ts";
 import { createHost } from "../testing/host.ts";
-import { stopAtEachStep } from "../testing/stop_at_each_step.ts";
 
 interface Counter {
   next(): number;
@@ -71,51 +68,4 @@ Deno.test("connect() survives a stop on the host", async () => {
   channel.close();
   await host.idle();
   host.close();
-});
-
-Deno.test("an outbox loses nothing wherever its worker is stopped", async () => {
-  const stops = await stopAtEachStep(async (arm) => {
-    const received = new Map<string, string>();
-    const order: string[] = [];
-    const store = memoryStore();
-    const host = createHost({
-      globals: globalThis,
-      context: new AsyncLocalStorage(),
-      provide: { store },
-      time: Date.UTC(2026, 0, 1),
-      async network(request) {
-        const key = request.headers.get("idempotency-key") ?? "none";
-        const body = await request.text();
-        if (!received.has(key)) order.push(body);
-        received.set(key, body);
-        return new Response(null, { status: 201 });
-      },
-    });
-    await host.register((scope) => {
-      const outbox = createOutbox(scope.store);
-      scope.addEventListener("sync", (event) => {
-        event.waitUntil(outbox.flush());
-      });
-    });
-    const outbox = createOutbox(store, { locks: null });
-    for (const body of ["1", "2", "3"]) {
-      const item = new Request("https://example.test/comments", {
-        method: "POST",
-        body,
-      });
-      await outbox.add(item, { key: "comments" });
-    }
-    arm(host);
-    for (let tries = 0; tries < 5; tries++) {
-      const ended = host.dispatchSyncEvent("outbox");
-      await host.clock.advance(10 * 60_000);
-      await ended;
-    }
-    assertEquals(order, ["1", "2", "3"]);
-    assertEquals(received.size, 3);
-    assertEquals(await outbox.list(), []);
-    host.close();
-    store.close();
-  });
-  assert(stops > 20, `${stops} steps`);
 });
