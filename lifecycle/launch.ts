@@ -21,6 +21,8 @@
  * @typeParam C The type of the clients.
  */
 export interface LaunchClient<C> {
+  /** The client's identifier. */
+  readonly id: string;
   /** Where the client is. */
   readonly url: string;
   /** Whether it is a frame: "nested". */
@@ -84,7 +86,7 @@ export interface LaunchOptions {
  * @typeParam C The type of the clients.
  */
 export interface Launched<C> {
-  /** The window; `null` if the URL led to another origin. */
+  /** The window; `null` if it cannot be seen, as on another origin. */
   readonly client: C | null;
   /** What became of `options.clientMode`. */
   readonly clientMode: LaunchClientMode;
@@ -112,7 +114,8 @@ const REPEAT_EVERY = 200;
  * - "navigate-new" opens a window, as the others do if there is none.
  *
  * The consumer of a page that was loaded for the launch gets the URL as well, if
- * it is set within five seconds after that.
+ * it is set within five seconds after that; in Firefox not if the server redirects
+ * a window that was navigated.
  *
  * Call it inside `event.waitUntil()`, in a `notificationclick`, before anything
  * that takes time: browsers let a worker focus or open one window, and for a few
@@ -195,45 +198,56 @@ async function launchIn<C extends LaunchClient<C>>(
   clientMode: LaunchClientMode,
   signal: AbortSignal,
 ): Promise<Launched<C>> {
-  const existing = clientMode === "navigate-new" ? [] : await clients.matchAll({
+  const query = { includeUncontrolled: true, type: "window" } as const;
+  const before = await clients.matchAll(query);
+
+  /** Hands the URL to the page that was loaded, if it is of this origin. */
+  async function finish(
+    clientMode: LaunchClientMode,
+    focused: boolean,
+    loaded: C | null,
+  ): Promise<Launched<C>> {
+    async function find(): Promise<C | undefined> {
+      const all = await clients.matchAll(query);
+      const known = new Set(before.map(({ id }) => id));
+      // Firefox resolves navigate() with the page that was left.
+      return all.find(({ id }) => id === loaded?.id) ??
+        all.find(({ id, url }) => url === targetURL && !known.has(id));
+    }
+    const delivered = loaded && await deliver(find, targetURL, signal);
+    return { client: null, consumed: false, ...delivered, clientMode, focused };
+  }
+
+  let existing: readonly C[] = [];
+  if (clientMode === "focus-existing") existing = before;
+  if (clientMode === "navigate-existing") {
     // Others cannot be navigated.
-    includeUncontrolled: clientMode === "focus-existing",
-    type: "window",
-  });
+    existing = await clients.matchAll({ ...query, includeUncontrolled: false });
+  }
   for (const client of existing) {
     signal.throwIfAborted();
     if (client.frameType === "nested") continue;
     if (!client.url.startsWith(registration.scope)) continue;
     const focused = await focus(client);
     if (focused === undefined) continue;
-    const consumed = clientMode === "focus-existing" &&
-      await deliver(client, targetURL, signal);
-    if (consumed) return { client, clientMode, focused, consumed };
+    if (clientMode === "focus-existing") {
+      const { consumed } = await deliver(() => client, targetURL, signal);
+      if (consumed) return { client, clientMode, focused, consumed };
+    }
     signal.throwIfAborted();
     try {
       const loaded = await client.navigate(targetURL);
-      return {
-        client: loaded,
-        clientMode: "navigate-existing",
-        focused,
-        consumed: await deliver(loaded, targetURL, signal),
-      };
+      return await finish("navigate-existing", focused, loaded);
     } catch {
       // The window is gone; or another worker controls it, and all that could be
       // done was to focus it: the click does not last for two windows.
       if (clientMode === "focus-existing") {
-        return { client, clientMode, focused, consumed };
+        return { client, clientMode, focused, consumed: false };
       }
     }
   }
   signal.throwIfAborted();
-  const client = await clients.openWindow(targetURL);
-  return {
-    client,
-    clientMode: "navigate-new",
-    focused: true,
-    consumed: await deliver(client, targetURL, signal),
-  };
+  return finish("navigate-new", true, await clients.openWindow(targetURL));
 }
 
 /** Resolves with whether the client has the focus; `undefined` if it is gone. */
@@ -247,31 +261,39 @@ async function focus(client: LaunchClient<unknown>) {
   }
 }
 
-/** Resolves with whether the client's consumer got the URL. */
-async function deliver(
-  client: LaunchClient<unknown> | null,
+/** Resolves with the client that is found, and whether its consumer got the URL. */
+async function deliver<C extends LaunchClient<C>>(
+  find: () => C | undefined | Promise<C | undefined>,
   targetURL: string,
   signal: AbortSignal,
-): Promise<boolean> {
-  if (client === null || signal.aborted) return false;
+): Promise<{ client: C | null; consumed: boolean }> {
+  signal.throwIfAborted();
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const id = crypto.randomUUID();
   const ports: MessagePort[] = [];
+  let client: C | null = null;
+  let isOver = false;
 
-  function post(): void {
+  async function post(): Promise<void> {
+    const found = await find();
+    if (found === undefined || isOver) return;
+    client = found;
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => resolve(true);
     ports.push(port1);
-    client?.postMessage({ [KEY]: { launch: { id, targetURL } } }, [port2]);
+    found.postMessage({ [KEY]: { launch: { id, targetURL } } }, [port2]);
   }
+  const tryToPost = () => void post().catch(() => {});
   const giveUp = () => resolve(false);
-  const posting = setInterval(post, REPEAT_EVERY);
+  const posting = setInterval(tryToPost, REPEAT_EVERY);
   const timer = setTimeout(giveUp, PATIENCE);
   signal.addEventListener("abort", giveUp);
-  post();
+  tryToPost();
   try {
-    return await promise;
+    const consumed = await promise;
+    return { client, consumed };
   } finally {
+    isOver = true;
     clearInterval(posting);
     clearTimeout(timer);
     signal.removeEventListener("abort", giveUp);

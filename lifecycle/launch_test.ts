@@ -231,6 +231,8 @@ Deno.test("launch() refuses what is outside of the scope", async () => {
 function scopeOf(...windows: Partial<FakeClient>[]) {
   const calls: string[] = [];
   const all = windows.map((own, index): FakeClient => ({
+    id: String(index),
+    controlled: true,
     url: `${ORIGIN}/${index}`,
     frameType: "top-level",
     focus: () => Promise.resolve(void calls.push(`focus ${index}`)),
@@ -246,9 +248,13 @@ function scopeOf(...windows: Partial<FakeClient>[]) {
     ...own,
   }));
   return {
+    all,
     calls,
     clients: {
-      matchAll: () => Promise.resolve(all),
+      matchAll: ({ includeUncontrolled }: { includeUncontrolled: boolean }) =>
+        Promise.resolve(
+          all.filter(({ controlled }) => controlled || includeUncontrolled),
+        ),
       openWindow: (url: string) => {
         calls.push(`open ${url}`);
         return Promise.resolve<FakeClient | null>(null);
@@ -259,6 +265,8 @@ function scopeOf(...windows: Partial<FakeClient>[]) {
 }
 
 interface FakeClient {
+  id: string;
+  controlled: boolean;
   url: string;
   frameType: string;
   focus(): Promise<unknown>;
@@ -282,7 +290,50 @@ Deno.test("launch() navigates a window of which no consumer is set", async () =>
   assertEquals(scope.calls, ["focus 0", "navigate 0"]);
 });
 
+Deno.test("launch() navigates a window that this worker controls", async () => {
+  const scope = scopeOf({ controlled: false }, {});
+  const options = { clientMode: "navigate-existing" } as const;
+  const { clientMode } = await launch(scope, "/7", options);
+  assertEquals(clientMode, "navigate-existing");
+  assertEquals(scope.calls, ["focus 1", "navigate 1"]);
+});
+
+Deno.test("launch() finds the page that was loaded, if the browser gives the old one", async () => {
+  const scope = scopeOf({ controlled: false, url: `${ORIGIN}/7` }, {});
+  const [, left] = await scope.clients.matchAll({ includeUncontrolled: true });
+  if (!left) throw new Error("There is no window");
+  const loaded = { ...left, id: "loaded", url: `${ORIGIN}/7` };
+  left.navigate = () => {
+    scope.all[1] = loaded;
+    scope.all.unshift({ ...left, id: "other" });
+    return Promise.resolve(left);
+  };
+  const options = { clientMode: "navigate-existing" } as const;
+  const { client, consumed } = await launch(scope, "/7", options);
+  assertEquals(client?.id, "loaded");
+  assertEquals(consumed, true);
+});
+
+Deno.test("launch() removes its abort listener when it settles", async () => {
+  const { signal } = new AbortController();
+  let listeners = 0;
+  for (const name of ["addEventListener", "removeEventListener"] as const) {
+    const method = signal[name];
+    Object.defineProperty(signal, name, {
+      value(...args: Parameters<typeof method>) {
+        listeners += name === "addEventListener" ? 1 : -1;
+        method.apply(signal, args);
+      },
+    });
+  }
+  const launched = launch(scopeOf({}), "/7", { signal });
+  assertEquals(listeners, 1);
+  await launched;
+  assertEquals(listeners, 0);
+});
+
 Deno.test("launch() takes the next window when one has gone", async () => {
+  using _time = new FakeTime(); // Which stands still.
   const scope = scopeOf({ focus: gone }, {});
   const { consumed } = await launch(scope, "/7");
   assertEquals(consumed, true);
@@ -350,6 +401,24 @@ Deno.test("launch() rejects with the reason of a signal aborted later", async ()
   );
   await tick();
   assertEquals(scope.calls, ["focus 0"]);
+});
+
+Deno.test("launch() does nothing more once its signal is aborted", async () => {
+  for (const verb of ["focus", "navigate"] as const) {
+    const controller = new AbortController();
+    const scope = scopeOf({
+      async [verb]() {
+        controller.abort();
+        return await Promise.resolve(null);
+      },
+    });
+    const { signal } = controller;
+    await assertRejects(() => {
+      return launch(scope, "/7", { clientMode: "navigate-existing", signal });
+    });
+    await tick();
+    assertEquals(scope.calls, verb === "focus" ? [] : ["focus 0"]);
+  }
 });
 
 Deno.test("launch() rejects only the call whose signal is aborted", async () => {
