@@ -43,37 +43,31 @@ const KEY = "@serviceworker/std";
  * @example Installing, or saying why not
  * ```ts
  * import { reportInstall } from "@serviceworker/std/lifecycle/report-install";
+ * import { watchUpdates } from "@serviceworker/std/lifecycle/watch-updates";
+ * import { createHost } from "@serviceworker/std/testing/host";
+ * import { assertEquals } from "@std/assert";
  *
- * const worker = self as unknown as ServiceWorkerGlobalScope;
+ * // Stands for the browser; its server has no more than the worker.
+ * const host = createHost();
+ * host.deploy("/sw.js", (self) => {
+ *   async function precache() {
+ *     const cache = await self.caches.open("podcast-2");
+ *     await cache.addAll(["/", "/app.js", "/app.css"]);
+ *   }
+ *   self.addEventListener("install", (event) => {
+ *     event.waitUntil(reportInstall(self.clients, precache));
+ *   });
+ * });
  *
- * async function precache() {
- *   const cache = await caches.open("podcast-2");
- *   await cache.addAll(["/", "/app.js", "/app.css"]);
+ * const { serviceWorker: container } = await host.openWindow("/");
+ * const registration = await container.register("/sw.js");
+ * for await (const update of watchUpdates(registration, { container })) {
+ *   if (update.state !== "failed") continue;
+ *   assertEquals(update.reason.name, "TypeError");
+ *   break;
  * }
  *
- * worker.addEventListener("install", (event) => {
- *   event.waitUntil(reportInstall(worker.clients, precache));
- * });
- * ```
- *
- * @example What a page is told
- * ```ts
- * import { reportInstall } from "@serviceworker/std/lifecycle/report-install";
- * import { assertEquals, assertRejects } from "@std/assert";
- *
- * // Stands for a worker's `clients`.
- * const told: unknown[] = [];
- * const page = { postMessage: (message: unknown) => void told.push(message) };
- * const clients = { matchAll: () => Promise.resolve([page]) };
- *
- * const error = new TypeError("/app.js is missing");
- * await assertRejects(() => reportInstall(clients, Promise.reject(error)));
- *
- * assertEquals(told, [{
- *   "@serviceworker/std": {
- *     installFailed: { name: "TypeError", message: "/app.js is missing" },
- *   },
- * }]);
+ * host.close();
  * ```
  */
 export async function reportInstall<T>(
