@@ -587,7 +587,8 @@ function denoImports(
       build.onLoad({ filter: /.*/, namespace: "remote" }, async ({ path }) => {
         const contents = await readFile(modules.get(path)?.local ?? "", "utf8");
         texts.set(REMOTE + path, contents);
-        return { contents, loader: /\.m?ts\b/.test(path) ? "ts" : "jsx" };
+        const [, extension] = path.match(/\.m?(tsx?)\b[^/]*$/) ?? [];
+        return { contents, loader: (extension ?? "jsx") as esbuild.Loader };
       });
     },
   };
@@ -645,10 +646,11 @@ async function checkGraph(
   }
   const findings = [];
   for (const path of reached) {
+    if (!used.has(path)) continue;
     const file = absolute(path);
     // A plugin's own files have a namespace in front, and no text to show.
     const text = graph.texts.get(path) ?? graph.texts.get(file) ??
-      (used.has(path) && SCRIPT_REGEXP.test(path)
+      (SCRIPT_REGEXP.test(path)
         ? await readFile(file, "utf8").catch(() => undefined)
         : undefined);
     if (text === undefined) continue;
@@ -1314,7 +1316,13 @@ async function main(args: string[]): Promise<number> {
   }
   let count = 0;
   for (const entry of entries) {
-    const findings = await checkWorker(entry, { build: { external } });
+    const findings = await checkWorker(entry, { build: { external } })
+      .catch((error) => error instanceof Error ? error.message : String(error));
+    if (typeof findings === "string") {
+      process.stderr.write(`${findings}\n`);
+      count++;
+      continue;
+    }
     for (const { file, line, column, rule, why, mend } of findings) {
       process.stdout.write(
         `${file}:${line}:${column}  ${rule}  ${why}  ${mend}\n`,

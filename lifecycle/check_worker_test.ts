@@ -580,6 +580,13 @@ test("check_worker.ts tells its usage", async () => {
   }
 });
 
+test("check_worker.ts says what cannot be built", async () => {
+  const { code, err } = await run(".", "not-there.ts");
+  assertEquals(code, 1);
+  assertStringIncludes(err, "not-there.ts");
+  assertEquals(err.includes("    at "), false);
+});
+
 test("check_worker.ts leaves out what is external", async () => {
   await using folder = await tempFolder({
     "sw.js": "import { version } from '$service-worker'; version();",
