@@ -540,7 +540,10 @@ async function run(folder: string, ...args: string[]) {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
       "run",
-      "-A",
+      "--no-prompt",
+      "--allow-read",
+      "--allow-env",
+      "--allow-run",
       ...await standardArguments(),
       MODULE,
       ...args,

@@ -53,6 +53,8 @@ Deno.test("no-import lets the host have parts", () => {
 Deno.test("no-import lets what builds scripts have a parser", () => {
   const source = 'import { parse } from "@babel/parser";';
   assertEquals(broken(source, "lifecycle/check_worker.ts"), []);
+  assertEquals(broken(source, "lifecycle/check_worker/rules.ts"), []);
+  assertEquals(broken(source, "lifecycle/check_update.ts"), ["no-import"]);
 });
 
 Deno.test("no-import lets a mod.ts re-export, and nothing else", () => {
