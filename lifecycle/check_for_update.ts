@@ -47,10 +47,10 @@ const DEADLINE = 60_000;
  * it, and is told of it by whatever check found it: call both, this one when the
  * user asks, or every hour in an app that stays open.
  *
- * The browser asks the server, past the HTTP cache for the script itself, and
- * for all that it imports if `updateViaCache` is "none", or the last check was
- * more than 24 hours ago. Checks that run at the same time share their answer,
- * as far as the browser does. See
+ * The browser asks the server for the script, and takes what it imports from the
+ * HTTP cache if it can; the registration's `updateViaCache` says otherwise, and a
+ * day after the last check nothing comes from there. Checks at the same time may
+ * run one after the other. See
  * {@link https://w3c.github.io/ServiceWorker/#update-algorithm}.
  *
  * @param registration The registration to update.

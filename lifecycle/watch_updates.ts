@@ -146,13 +146,14 @@ const PATIENCE = 1_000;
  * Follows the updates of a registration, whoever looks for them: this page,
  * another one, or the browser. What waits or is being installed when the
  * iteration starts comes first; after that nothing is lost while the loop's body
- * is busy, or the page frozen or in the back/forward cache. Each fact comes once.
+ * is busy, or the page frozen or in the back/forward cache, and each fact comes
+ * once. (A page in Firefox's cache does not learn of what failed meanwhile.)
  * Nothing happens before the iteration starts; start it when the promise of
  * `register()` has resolved, or the first installation may be over.
  *
- * Most workers are told as "installing", "waiting", "active". One that is
- * activated at once, as the first one or by `skipWaiting()`, is never "waiting".
- * One that is replaced by a newer one while it waits is not told of again: the
+ * Most workers are told as "installing", "waiting", "active". The first one, and
+ * one that calls `skipWaiting()`, are not told as "waiting", unless the old worker
+ * is busy for more than a second, so that it does wait. One that is replaced by a newer one while it waits is not told of again: the
  * latest fact counts. There is no fact of an `unregister()`, but a worker that it
  * cuts off in its installation has "failed".
  *
@@ -282,6 +283,7 @@ export function watchUpdates<W extends WatchUpdatesWorker>(
       const { data, source } = event;
       const message = isObject(data) && isObject(data[KEY]) ? data[KEY] : {};
       const report = message.installFailed;
+      // In all engines the source is the very object of the worker that failed.
       if (!source || !isObject(report)) return;
       reportOf(source).resolve(
         new DOMException(String(report.message), String(report.name)),
