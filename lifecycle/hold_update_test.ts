@@ -119,6 +119,7 @@ Deno.test("holdUpdate() ends with its tab", async () => {
 Deno.test("holdUpdate() keeps its own page from reloading until the last is released", () => {
   const container = Object.assign(new EventTarget(), {
     controller: {},
+    getRegistration: () => Promise.resolve(undefined),
     ready: new Promise<never>(() => {}),
   });
   let reloads = 0;

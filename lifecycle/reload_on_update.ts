@@ -17,6 +17,8 @@
 export interface ReloadOnUpdateContainer {
   /** The worker that controls the page. */
   readonly controller: object | null;
+  /** Resolves with the registration that the page belongs to. */
+  getRegistration(): Promise<{ readonly active: object | null } | undefined>;
   /** Tells when another one does. */
   addEventListener(
     type: string,
@@ -32,7 +34,7 @@ export interface ReloadOnUpdatePage {
   /** Tells when the page is shown, as when it is back from the back/forward cache. */
   addEventListener(
     type: "pageshow",
-    listener: () => void,
+    listener: (event: Event) => void,
     options: AddEventListenerOptions,
   ): void;
 }
@@ -83,6 +85,7 @@ const RELEASE = "@serviceworker/std:release";
  * // Stands for `navigator.serviceWorker` in a page that was not controlled yet.
  * const container = Object.assign(new EventTarget(), {
  *   controller: null as object | null,
+ *   getRegistration: () => Promise.resolve(undefined),
  * });
  * let reloads = 0;
  * reloadOnUpdate(container, { reload: () => reloads++ });
@@ -117,17 +120,24 @@ export function reloadOnUpdate(
     reload();
   };
 
-  const look = () => {
-    const before = controller;
-    controller = container.controller;
-    replaced ||= before !== null && controller !== null &&
-      before !== controller;
+  const look = (next: object | null) => {
+    replaced ||= controller !== null && next !== null && next !== controller;
+    controller = next;
     reloadUnlessKept();
   };
 
-  container.addEventListener("controllerchange", look, until);
-  // Firefox does not tell a page in its back/forward cache.
-  page.addEventListener("pageshow", look, until);
+  container.addEventListener(
+    "controllerchange",
+    () => look(container.controller),
+    until,
+  );
+  // In the back/forward cache, pages of Firefox and WebKit are told nothing, and
+  // in WebKit they still have the old controller when they are back.
+  page.addEventListener("pageshow", async (event) => {
+    const { persisted } = event as Event & { readonly persisted?: boolean };
+    if (!persisted || controller === null) return;
+    look((await container.getRegistration())?.active ?? null);
+  }, until);
   container.addEventListener(RELEASE, reloadUnlessKept, until);
 }
 

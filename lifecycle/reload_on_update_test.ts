@@ -14,6 +14,10 @@ class Container extends EventTarget {
     this.controller = controller;
   }
 
+  getRegistration() {
+    return Promise.resolve({ active: this.controller });
+  }
+
   change(controller: object | null = {}): void {
     this.controller = controller;
     this.dispatchEvent(new Event("controllerchange"));
@@ -54,16 +58,32 @@ Deno.test("reloadOnUpdate() does not reload a page whose worker went away", () =
   assertEquals(container.reloads, 0);
 });
 
-Deno.test("reloadOnUpdate() reloads a page that is back and finds another worker", () => {
+Deno.test("reloadOnUpdate() reloads a page that is back and finds another worker", async () => {
   const container = new Container();
   const { reload } = container;
   const page = new EventTarget();
+  const show = async (persisted: boolean) => {
+    page.dispatchEvent(Object.assign(new Event("pageshow"), { persisted }));
+    await new Promise((resolve) => setTimeout(resolve));
+    return container.reloads;
+  };
   reloadOnUpdate(container, { reload, page });
-  page.dispatchEvent(new Event("pageshow"));
-  assertEquals(container.reloads, 0);
+  assertEquals(await show(true), 0);
   container.controller = {};
-  page.dispatchEvent(new Event("pageshow"));
-  assertEquals(container.reloads, 1);
+  assertEquals(await show(false), 0);
+  assertEquals(await show(true), 1);
+});
+
+Deno.test("reloadOnUpdate() leaves a page alone that is back and had no worker", async () => {
+  const container = new Container(null);
+  const { reload } = container;
+  const page = new EventTarget();
+  reloadOnUpdate(container, { reload, page });
+  container.controller = {};
+  const event = Object.assign(new Event("pageshow"), { persisted: true });
+  page.dispatchEvent(event);
+  await new Promise((resolve) => setTimeout(resolve));
+  assertEquals(container.reloads, 0);
 });
 
 Deno.test("reloadOnUpdate() waits while something keeps the page", () => {
