@@ -27,7 +27,9 @@ const KEY = "@serviceworker/std";
 /**
  * Runs the work of an `install` event, and passes its outcome on. If it fails,
  * be it that a file is missing, that there is no room, or that the code throws,
- * all windows are told why before the promise rejects with that same error.
+ * all windows are told why before the promise rejects with that same error. No
+ * room in a cache is a "QuotaExceededError"; in Firefox, it is its own
+ * "NS_ERROR_FILE_NO_DEVICE_SPACE".
  *
  * Hand the promise to `event.waitUntil()`: it has to reject, or the worker
  * counts as installed. What is thrown while the script is evaluated, or in an
@@ -87,14 +89,14 @@ async function tell(
   clients: ReportInstallClients,
   error: unknown,
 ): Promise<void> {
-  const { name, message } = error instanceof Error
-    ? error
-    : { name: "Error", message: String(error) };
+  // Not all that engines throw is an Error: Firefox has others of its own.
+  const { name = "Error", message = String(error) } = Object(error);
+  const report = { name: String(name), message: String(message) };
   const windows = await clients.matchAll({
     includeUncontrolled: true,
     type: "window",
   });
   for (const client of windows) {
-    client.postMessage({ [KEY]: { installFailed: { name, message } } });
+    client.postMessage({ [KEY]: { installFailed: report } });
   }
 }

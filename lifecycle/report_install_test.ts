@@ -54,6 +54,9 @@ Deno.test("reportInstall() reports what is no error", async () => {
   const { clients, told } = openWindows();
   await reportInstall(clients, Promise.reject("no")).catch(() => {});
   assertEquals(told[0], failed("Error", "no"));
+  const exception = { name: "NS_ERROR_FAILURE", message: "It failed" };
+  await reportInstall(clients, Promise.reject(exception)).catch(() => {});
+  assertEquals(told[2], failed("NS_ERROR_FAILURE", "It failed"));
 });
 
 Deno.test("reportInstall() rejects with the work's error when nobody can be told", async () => {

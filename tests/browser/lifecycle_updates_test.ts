@@ -269,7 +269,10 @@ browserTest(
     deploy(server, 2, "fill");
     await page.call("check");
     const [reason = ""] = await reasons(page, 1);
-    assert(reason.startsWith("QuotaExceededError: "), reason);
+    const name = engine.name === "firefox"
+      ? "NS_ERROR_FILE_NO_DEVICE_SPACE"
+      : "QuotaExceededError";
+    assert(reason.startsWith(`${name}: `), reason);
     assertEquals(await page.call("version"), "1");
   },
   // Chromium has storage buckets; Firefox is started with little storage.
