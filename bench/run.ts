@@ -30,7 +30,7 @@ import { measureSizes } from "./sizes.ts";
 import type { PageResult, Parameters, Scenario } from "./types.ts";
 
 const QUICK = ["roundtrip", "broadcast", "sizes"];
-const SCENARIOS = [...QUICK, "outbox"];
+const SCENARIOS = [...QUICK, "lifecycle", "outbox"];
 const STEP_LIMIT = 180_000;
 const HEADERS = {
   "cache-control": "no-store",
@@ -125,7 +125,7 @@ function merge(results: PageResult[]): PageResult {
 async function build(folder: URL): Promise<Map<string, string>> {
   const scripts = new Map<string, string>();
   for await (const { name } of Deno.readDir(folder)) {
-    const [, script] = name.match(/^(page|frame|worker)\.ts$/) ?? [];
+    const [, script] = name.match(/^(page|frame|worker\w*)\.ts$/) ?? [];
     if (script === undefined) continue;
     const { code } = await bundle(new URL(name, folder), {
       format: "iife",

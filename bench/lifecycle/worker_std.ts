@@ -1,0 +1,12 @@
+// Copyright 2026 the @serviceworker/std authors. MIT license.
+
+import { activate } from "../../lifecycle/activate.ts";
+
+declare const self: ServiceWorkerGlobalScope;
+
+self.addEventListener("activate", (event) => {
+  event.waitUntil(activate(self, { name: "bench", version: "1" }));
+});
+self.addEventListener("fetch", (event) => {
+  event.respondWith(new Response("answer"));
+});
