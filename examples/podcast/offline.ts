@@ -1,16 +1,22 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 /**
- * What makes the app work without its server: the shell in a cache, and the
- * audio that was downloaded, of which any range can be read.
+ * What makes the app work without its server: the files of each version in a
+ * cache of its own, what the server said last, and the audio that was downloaded,
+ * of which any range can be read.
  *
  * @module
  */
 
+import {
+  deleteOutdatedCaches,
+  type DeleteOutdatedCachesScope,
+  matchGenerations,
+} from "@serviceworker/std/lifecycle/activate";
 import { parseRange } from "./range.ts";
 import type { Episode } from "./server/episodes.ts";
 
-const SHELL_CACHE = "longwave-shell";
+const CONTENT_CACHE = "longwave-content";
 const AUDIO_CACHE = "longwave-audio";
 const AUDIO_REGEXP = /^\/audio\/([\w-]+)\.wav$/;
 const EPISODES = "/api/episodes";
@@ -22,16 +28,16 @@ const SHELL = [
   "/manifest.webmanifest",
 ];
 
-/** The part of a `FetchEvent` that {@linkcode answer} uses. */
+/** The part of a `FetchEvent` that {@linkcode createAnswers} uses. */
 interface AnswerEvent {
   readonly request: Request;
   respondWith(response: Promise<Response>): void;
   waitUntil(promise: Promise<unknown>): void;
 }
 
-/** Stores all that the app needs to open: for the `install` event. */
-export async function cacheShell(): Promise<void> {
-  const cache = await caches.open(SHELL_CACHE);
+/** Stores all that a version needs to open: for the `install` event. */
+export async function cacheShell(name: string): Promise<void> {
+  const cache = await caches.open(name);
   await cache.addAll(
     SHELL.map((path) => new Request(path, { cache: "reload" })),
   );
@@ -42,7 +48,7 @@ export async function cacheShell(): Promise<void> {
 export async function refreshEpisodes(
   signal?: AbortSignal,
 ): Promise<Episode[]> {
-  const cache = await caches.open(SHELL_CACHE);
+  const cache = await caches.open(CONTENT_CACHE);
   const response = await fetch(EPISODES, {
     cache: "reload",
     signal: signal ?? null,
@@ -60,19 +66,40 @@ export async function refreshEpisodes(
   return episodes;
 }
 
-/** Answers audio and the shell, and leaves all else to the browser. */
-export function answer(event: AnswerEvent): void {
-  const { request } = event;
-  const { origin, pathname } = new URL(request.url);
-  if (request.method !== "GET" || origin !== location.origin) return;
-  if (AUDIO_REGEXP.test(pathname)) {
-    event.respondWith(answerAudio(request, pathname));
-  } else if (
-    SHELL.includes(pathname) || pathname === EPISODES ||
-    pathname.startsWith("/covers/") || pathname.startsWith("/api/comments/")
-  ) {
-    event.respondWith(networkFirst(event, pathname));
+/**
+ * Makes a listener that answers audio, what the app shows and the files of a
+ * version, and leaves all else to the browser.
+ */
+export function createAnswers(
+  scope: DeleteOutdatedCachesScope,
+  shell: { name: string; version: string },
+): (event: AnswerEvent) => void {
+  async function answerShell(
+    { request }: AnswerEvent,
+    path: string,
+  ): Promise<Response> {
+    return await matchGenerations(scope, path, shell) ?? await fetch(request);
   }
+
+  return (event) => {
+    const { request } = event;
+    const { origin, pathname } = new URL(request.url);
+    if (request.method !== "GET" || origin !== location.origin) return;
+    if (request.mode === "navigate") {
+      // The last tab of an older version may have gone.
+      event.waitUntil(deleteOutdatedCaches(scope, shell));
+    }
+    if (AUDIO_REGEXP.test(pathname)) {
+      event.respondWith(answerAudio(request, pathname));
+    } else if (SHELL.includes(pathname)) {
+      event.respondWith(answerShell(event, pathname));
+    } else if (
+      pathname === EPISODES || pathname.startsWith("/covers/") ||
+      pathname.startsWith("/api/comments/")
+    ) {
+      event.respondWith(networkFirst(event, pathname));
+    }
+  };
 }
 
 /** The address of an episode's audio. */
@@ -120,12 +147,12 @@ export async function removeAudio(id: string): Promise<boolean> {
   return await cache.delete(audioPath(id));
 }
 
-/** The server's answer, so that a new version shows at once; else the stored one. */
+/** The server's answer; else the stored one. */
 async function networkFirst(
   event: AnswerEvent,
   path: string,
 ): Promise<Response> {
-  const cache = await caches.open(SHELL_CACHE);
+  const cache = await caches.open(CONTENT_CACHE);
   let response: Response | undefined;
   try {
     response = await fetch(event.request);

@@ -11,6 +11,13 @@ import {
   request,
   type RequestContainer,
 } from "@serviceworker/std/channel/request";
+import {
+  holdUpdate,
+  type UpdateHold,
+} from "@serviceworker/std/lifecycle/hold-update";
+import { register } from "@serviceworker/std/lifecycle/register";
+import { reloadOnUpdate } from "@serviceworker/std/lifecycle/reload-on-update";
+import { setLaunchConsumer } from "@serviceworker/std/lifecycle/set-launch-consumer";
 import { openStore } from "@serviceworker/std/storage/open-store";
 import { createComments, type Fate } from "./page/comments.ts";
 import { createEpisodeView, type EpisodeView } from "./page/episode_view.ts";
@@ -19,7 +26,9 @@ import { createLibrary } from "./page/library.ts";
 import { part, setText } from "./page/part.ts";
 import { createPlayer } from "./page/player.ts";
 import { followServer } from "./page/reachable.ts";
+import { offerReset } from "./page/reset.ts";
 import { createThreadView, type ThreadView } from "./page/thread_view.ts";
+import { offerUpdates } from "./page/updates.ts";
 import type { Download, Podcast, Questions } from "./protocol.ts";
 import type { Episode } from "./server/episodes.ts";
 
@@ -34,20 +43,35 @@ function announce(text: string): void {
 }
 
 async function showVersion(): Promise<void> {
-  const version = await request(container, { type: "version" }, {
+  const { version } = await request(container, { type: "release" }, {
     ready: true,
     idempotent: true,
   });
   setText(part(document, "worker"), `Version ${version}`);
 }
 
+/** Keeps updates away from all tabs while something is written in this one. */
+function createWriting(): (id: string, isWriting: boolean) => void {
+  const holds = new Map<string, UpdateHold>();
+  return (id, isWriting) => {
+    if (!isWriting) {
+      holds.get(id)?.release();
+      holds.delete(id);
+    } else if (!holds.has(id)) holds.set(id, holdUpdate(container));
+  };
+}
+
 async function main(): Promise<void> {
+  // Before all that may fail.
+  offerReset();
   const response = await fetch("/api/episodes");
   const list: Episode[] = await response.json();
   const episodes = new Map(list.map((episode) => [episode.id, episode]));
   const views = new Map<string, EpisodeView>();
   const threads = new Map<string, ThreadView>();
   const states = new Map<string, Download["state"]>();
+  const write = createWriting();
+  const store = openStore("longwave");
   let reachable: boolean | undefined;
 
   const channel = connect<Podcast>(container);
@@ -59,7 +83,7 @@ async function main(): Promise<void> {
     show: ({ id, playing, here }) => views.get(id)?.showPlaying(playing, here),
     announce,
   });
-  const comments = createComments(openStore("longwave"), container.ready, {
+  const comments = createComments(store, container.ready, {
     show: (id, thread) => threads.get(id)?.show(thread),
     announce: announceComment,
   });
@@ -158,6 +182,7 @@ async function main(): Promise<void> {
       post: (text) => comments.post(id, text),
       cancel: comments.cancel,
       retry: comments.retry,
+      write: (isWriting) => write(id, isWriting),
     });
     threads.set(id, thread);
     return view.element;
@@ -194,6 +219,12 @@ async function main(): Promise<void> {
     };
   }
 
+  /** Brings the episode into view that a link to the app names. */
+  function reveal(url: string | null): void {
+    const id = new URL(url ?? "", location.href).searchParams.get("episode");
+    views.get(id ?? "")?.reveal();
+  }
+
   async function showLastPlaying(): Promise<void> {
     const states = await channel.call("listPlaying", undefined, {
       idempotent: true,
@@ -203,7 +234,13 @@ async function main(): Promise<void> {
   }
 
   channel.addEventListener("refreshed", ({ data }) => offer(data));
-  await container.register("/sw.js");
+  reloadOnUpdate(container, {
+    reload: () => player.paused().then(() => location.reload()),
+  });
+  const registration = await register(container, "/sw.js");
+  offerUpdates(registration, announce);
+  setLaunchConsumer(window, ({ targetURL }) => reveal(targetURL));
+  reveal(location.href);
   container.addEventListener("controllerchange", showVersion);
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) refresh().catch(() => {});

@@ -21,7 +21,7 @@ export interface PodcastOptions {
   throttle?: number | undefined;
   /** Seconds that every episode lasts, instead of its own. */
   duration?: number | undefined;
-  /** Whether to build again and reload open pages when a file changes. @default {false} */
+  /** Whether to build again, and have open pages look for that, when a file changes. @default {false} */
   watch?: boolean | undefined;
   /** Called with every request, before it is answered. */
   onRequest?: ((request: Request) => void) | undefined;
@@ -37,7 +37,13 @@ export interface PodcastServer {
 }
 
 const HOSTNAME = "127.0.0.1";
-const WATCHED = [".", "../../channel", "../../storage", "../../sync"];
+const WATCHED = [
+  ".",
+  "../../channel",
+  "../../lifecycle",
+  "../../storage",
+  "../../sync",
+];
 const SETTLE = 100;
 const DEFAULT_PORT = 8000;
 /** Slow enough to see a download, and to have a hand in it. */
@@ -48,7 +54,7 @@ export async function startPodcast(
   options: PodcastOptions = {},
 ): Promise<PodcastServer> {
   const { port = 0, throttle, duration, watch = false, onRequest } = options;
-  const assets = await buildAssets(watch);
+  const assets = await buildAssets({ watch });
   const handle = createHandler({ assets, throttle, duration });
   const stopped = new AbortController();
 
@@ -60,10 +66,10 @@ export async function startPodcast(
   }, (request) => {
     onRequest?.(request);
     const { pathname } = new URL(request.url);
-    if (reload && pathname === "/reload") return answerEvents(reload);
+    if (built && pathname === "/built") return answerEvents(built);
     return handle(request);
   });
-  const reload = watch ? watchFiles(assets, stopped.signal) : undefined;
+  const built = watch ? watchFiles(assets, stopped.signal) : undefined;
   return {
     port: server.addr.port,
     url: `http://${HOSTNAME}:${server.addr.port}/`,
@@ -87,7 +93,7 @@ function watchFiles(
   let timer: ReturnType<typeof setTimeout> | undefined;
   async function rebuild() {
     try {
-      const built = await buildAssets(true);
+      const built = await buildAssets({ watch: true });
       for (const [path, asset] of built) assets.set(path, asset);
       target.dispatchEvent(new Event("built"));
     } catch (error) {
@@ -129,7 +135,9 @@ async function main(args: string[]): Promise<void> {
       } MB/s, so that downloads can be seen; --throttle=0 lifts that.`,
     );
   }
-  if (options.watch) console.log("Pages reload when a file changes.");
+  if (options.watch) {
+    console.log("Open pages offer an update when a file changes.");
+  }
 }
 
 if (import.meta.main) await main(Deno.args);

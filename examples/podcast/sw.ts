@@ -11,18 +11,24 @@ import {
   getClientData,
   keepClientData,
 } from "@serviceworker/std/channel/client-data";
+import { activate, cacheName } from "@serviceworker/std/lifecycle/activate";
+import { reportInstall } from "@serviceworker/std/lifecycle/report-install";
+import { skipWaiting } from "@serviceworker/std/lifecycle/skip-waiting";
 import { respond } from "@serviceworker/std/channel/respond";
 import { openStore } from "@serviceworker/std/storage/open-store";
 import { handleSync } from "@serviceworker/std/sync/background-sync";
 import { createPeriodicSync } from "@serviceworker/std/sync/periodic-sync";
 import { COMMENTS_TAG, openOutbox } from "./comments.ts";
-import { answer, cacheShell, refreshEpisodes } from "./offline.ts";
-import type { NowPlaying, Podcast, Questions } from "./protocol.ts";
+import { cacheShell, createAnswers, refreshEpisodes } from "./offline.ts";
+import type { NowPlaying, Podcast, Questions, Release } from "./protocol.ts";
 import { createDownloads } from "./worker/downloads.ts";
 
 declare const self: ServiceWorkerGlobalScope;
+/** Put in by the build. */
+declare const RELEASE: Release;
 
-const VERSION = "1.0.0";
+/** The files that belong to this version, of which its pages are made. */
+const SHELL = { name: "longwave-shell", version: RELEASE.build };
 /** What a page that is opened or shown accepts; Chromium waits longer by itself. */
 const REFRESH_INTERVAL = 3_600_000;
 
@@ -52,10 +58,11 @@ const podcast = accept<Podcast>(self.clients, {
 });
 
 self.addEventListener("message", podcast);
+self.addEventListener("message", skipWaiting(self));
 self.addEventListener("message", keepClientData(self.clients, store));
 self.addEventListener(
   "message",
-  respond<Questions>({ version: () => VERSION }),
+  respond<Questions>({ release: () => RELEASE }),
 );
 // TypeScript does not know these events.
 self.addEventListener("sync", (event) => {
@@ -64,11 +71,10 @@ self.addEventListener("sync", (event) => {
 });
 self.addEventListener("periodicsync", periodic as unknown as EventListener);
 self.addEventListener("install", (event) => {
-  // Page and worker of two versions understand each other, and an unfinished
-  // download goes on in the new worker: nothing to wait for.
-  event.waitUntil(Promise.all([cacheShell(), self.skipWaiting()]));
+  const install = () => cacheShell(cacheName(self.registration, SHELL));
+  event.waitUntil(reportInstall(self.clients, install));
 });
 self.addEventListener("activate", (event) => {
-  event.waitUntil(self.clients.claim());
+  event.waitUntil(activate(self, SHELL));
 });
-self.addEventListener("fetch", answer);
+self.addEventListener("fetch", createAnswers(self, SHELL));

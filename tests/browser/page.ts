@@ -19,6 +19,12 @@ type Result<F> = F extends (...args: never[]) => infer R ? Awaited<R> : never;
 /** Ends a scenario as skipped. */
 export class Skip extends Error {}
 
+/** How often in a row the browser may refuse to evaluate. */
+const REFUSALS = 100;
+
+/** What a page has thrown, other than what the browser says of the page. */
+class PageError extends Error {}
+
 /** A page of a scenario. */
 export class TestPage<T = Exports> {
   readonly #tab: Tab;
@@ -104,15 +110,22 @@ export class TestPage<T = Exports> {
     ) as Promise<Awaited<R>>;
   }
 
-  /** Evaluates a function in the page until it returns something truthy, and resolves with that. */
+  /** Evaluates a function in the page, or in the one that it navigates to, until it returns something truthy, and resolves with that. */
   async waitFor<A extends unknown[], R>(
     fn: (...args: A) => R,
     ...args: A
   ): Promise<Awaited<R>> {
     return await this.#waitingFor(`waitFor(${fn})`, async () => {
+      let refusals = 0;
       while (true) {
-        const value = await this.evaluate(fn, ...args);
-        if (value) return value;
+        try {
+          const value = await this.evaluate(fn, ...args);
+          if (value) return value;
+          refusals = 0;
+        } catch (error) {
+          // In the moment of a navigation nothing can be evaluated.
+          if (error instanceof PageError || ++refusals > REFUSALS) throw error;
+        }
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
     });
@@ -207,7 +220,7 @@ export class TestPage<T = Exports> {
       const { value, error } = JSON.parse(await this.#tab.evaluate(script));
       if (!error) return value;
       const { name, message, stack } = error;
-      throw Object.assign(new Error(message), {
+      throw Object.assign(new PageError(message), {
         name,
         stack: `${name}: ${message}\n${stack}`,
       });

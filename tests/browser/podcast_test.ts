@@ -117,7 +117,7 @@ const ALL = Array.from({ length: PARTS }, (_, part) => range(part));
 
 browserTest("podcast: the worker's version is shown", app, async ({ page }) => {
   await ready(page);
-  assert((await page.text()).includes("Version 1.0.0"));
+  assert((await page.text()).includes("Version 1.1.0"));
 });
 
 browserTest("podcast: two tabs follow one download", app, async (test) => {

@@ -34,6 +34,8 @@ export interface EpisodeView {
   showPlaying(playing: boolean, here: boolean): void;
   /** Shows whether it can be played and downloaded at all. */
   showReachable(reachable: boolean): void;
+  /** Brings it into view. */
+  reveal(): void;
 }
 
 const ACTIONS = {
@@ -148,6 +150,10 @@ export function createEpisodeView(
       play.setAttribute("aria-disabled", off);
       const needed = state === "none" || state === "paused";
       action.setAttribute("aria-disabled", String(!reachable && needed));
+    },
+    reveal() {
+      element.scrollIntoView({ block: "center" });
+      play.focus({ preventScroll: true });
     },
   };
 }

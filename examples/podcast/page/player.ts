@@ -24,6 +24,8 @@ export interface Player {
   toggle(id: string): void;
   /** Shows what another tab plays. */
   hear(state: NowPlaying): void;
+  /** Resolves when nothing plays in this tab. */
+  paused(): Promise<void>;
 }
 
 /** What the player needs to know, and whom it tells. */
@@ -186,5 +188,13 @@ export function createPlayer(
     audio.currentTime = Number(seek.value);
   });
   addEventListener("pagehide", () => audio.pause());
-  return { toggle, hear };
+  return {
+    toggle,
+    hear,
+    paused: () =>
+      new Promise((resolve) => {
+        if (audio.paused) resolve();
+        else audio.addEventListener("pause", () => resolve(), { once: true });
+      }),
+  };
 }

@@ -23,6 +23,8 @@ export interface ThreadActions {
   post(text: string): Promise<void>;
   cancel(id: string): Promise<unknown>;
   retry(id: string): Promise<void>;
+  /** A comment is being written, or no longer. */
+  write(isWriting: boolean): void;
 }
 
 /** The comments on an episode. */
@@ -63,7 +65,10 @@ export function createThreadView(
   thread.addEventListener("toggle", () => {
     if (thread.open) actions.open().then(scrollToEnd);
   });
-  text.addEventListener("input", () => text.setCustomValidity(""));
+  text.addEventListener("input", () => {
+    text.setCustomValidity("");
+    actions.write(text.value !== "");
+  });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const { value } = text;
@@ -71,6 +76,7 @@ export function createThreadView(
     form.reset();
     try {
       await actions.post(value);
+      actions.write(text.value !== "");
     } catch (error) {
       text.value = value;
       text.setCustomValidity((error as Error).message);
