@@ -15,11 +15,10 @@
  *   the host controls. What it takes from elsewhere, it does not: the runtime's
  *   `fetch()` and timers go on when the worker is stopped, and what the function
  *   keeps outside of itself survives.
- * - A function that *imports a module*, as in
- *   ``(_scope, life) => import(`./sw.ts?life=${life}`)``, of a host that was given
- *   `globals` and `context`. Global names then mean those of the worker, in all that
- *   the worker calls, of any file. The module is evaluated anew for every life; the
- *   modules that it imports are not, so what they keep survives.
+ * - A *module*, by a URL that is not of the network, as in
+ *   `new URL("./sw.ts", import.meta.url)`. Global names then mean those of the
+ *   worker, in all that the worker calls, of any file. The module is evaluated anew
+ *   for every life; the modules that it imports are not, so what they keep survives.
  *
  * **What a step is.** Every call of the worker into the platform is counted:
  * caches, clients, locks, notifications, stores that the test provides, `fetch()`
@@ -74,14 +73,15 @@ export type HostFeature =
   | "sync";
 
 /**
- * A worker's script: a text, or a function that is given the global scope and the
- * number of the life, which begins with 1.
+ * A worker's script: a text, the URL of a module, or a function that is given the
+ * global scope.
  *
  * @typeParam P What the test provides as further globals.
  */
 export type HostScript<P extends object = object> =
   | string
-  | ((scope: HostScope & P, life: number) => unknown);
+  | URL
+  | ((scope: HostScope & P) => unknown);
 
 /**
  * What {@linkcode createHost} sets up.
@@ -121,7 +121,7 @@ export interface HostOptions<P extends object = object> {
    * no more once the worker is stopped, and what they return is gated as well.
    */
   readonly provide?: P | undefined;
-  /** Where a script that is a module finds its globals: `globalThis`. Needs a `context`. One host at a time can have it. */
+  /** Where what a function calls finds the globals of the worker, as a module does in any case: `globalThis`. Needs a `context`. One host at a time can have it. */
   readonly globals?: object | undefined;
   /** Tells the calls of the worker from those of the test: a `new AsyncLocalStorage()` of `node:async_hooks`. */
   readonly context?: HostContext | undefined;
@@ -140,7 +140,7 @@ export interface HostContext {
  *
  * @typeParam P What the test provides as further globals.
  */
-export interface Host<P extends object = object> {
+export interface Host<P extends object = object> extends Disposable {
   /** The origin of pages and worker. */
   readonly origin: string;
   /** The time of all that the host does. */
@@ -170,10 +170,11 @@ export interface Host<P extends object = object> {
   /**
    * Registers a worker, and resolves when it is active, or waits because windows
    * use another. Rejects if it cannot be installed, with the worker's own reason
-   * as the cause. A function is put at `/sw.js`; a string is the script's URL.
+   * as the cause. A function or module is put at `/sw.js`; a string, or a URL of
+   * the network, is where the script is.
    */
   register(
-    script: string | URL | Exclude<HostScript<P>, string>,
+    script: HostScript<P>,
     options?: { scope?: string | undefined },
   ): Promise<HostRegistration>;
   /** Puts a script on the server, as it is found by the next registration or update. */
@@ -202,7 +203,7 @@ export interface Host<P extends object = object> {
   expirePushSubscription(): Promise<boolean>;
   /** Resolves when nothing is going on: no event, request, job or message. Rejects with a "TimeoutError" after 10 seconds if no `signal` is given. */
   idle(options?: { signal?: AbortSignal | undefined }): Promise<void>;
-  /** Closes the windows and stops the workers. Throws if the worker threw what nobody caught. */
+  /** Closes the windows and stops the workers, as the end of a `using` declaration does. Throws if the worker threw what nobody caught. */
   close(): void;
 }
 
@@ -958,24 +959,18 @@ export interface HostScope {
  * ```ts
  * import { createHost } from "@serviceworker/std/testing/host";
  * import { assertEquals } from "@std/assert";
- * import { AsyncLocalStorage } from "node:async_hooks";
  *
- * const module = `
+ * // In your test: new URL("./sw.ts", import.meta.url)
+ * const url = new URL(`data:text/javascript,
  *   self.addEventListener("fetch", (event) => {
  *     event.respondWith(new Response(registration.scope));
  *   });
- * `;
- * const host = createHost({
- *   globals: globalThis,
- *   context: new AsyncLocalStorage(),
- * });
- * await host.register((_scope, life) =>
- *   import(`data:text/javascript,${encodeURIComponent(module)}#${life}`)
- * );
+ * `);
+ * using host = createHost();
+ * await host.register(url);
  *
  * const page = await host.openWindow("/");
  * assertEquals(await page.response.text(), "https://example.test/");
- * host.close();
  * ```
  */
 export function createHost<P extends object = object>(
@@ -986,6 +981,17 @@ export function createHost<P extends object = object>(
   const realm = core.enter(
     new Realm(core, undefined, (work) => core.task(work)),
   );
+
+  function close(): void {
+    core.close();
+    const [cause] = core.errors;
+    if (core.errors.length > 0) {
+      throw new Error(
+        `Cannot close the host: the worker threw ${core.errors.length} errors that nobody caught, first ${cause}`,
+        { cause },
+      );
+    }
+  }
 
   return {
     origin: core.origin,
@@ -1018,7 +1024,7 @@ export function createHost<P extends object = object>(
       return core.stoppedAt;
     },
     async register(script, { scope } = {}) {
-      const url = typeof script === "function"
+      const url = typeof script === "function" || isModule(script)
         ? core.deploy("/sw.js", script as HostScript)
         : script;
       const registration = await realm.settled(core.install(url, scope));
@@ -1037,15 +1043,12 @@ export function createHost<P extends object = object>(
     deliverPushMessage: (data) => core.pushes.deliver(data),
     expirePushSubscription: () => core.pushes.expire(),
     idle: ({ signal } = {}) => core.idle(signal),
-    close() {
-      core.close();
-      const [cause] = core.errors;
-      if (core.errors.length > 0) {
-        throw new Error(
-          `Cannot close the host: the worker threw ${core.errors.length} errors that nobody caught, first ${cause}`,
-          { cause },
-        );
-      }
-    },
+    close,
+    [Symbol.dispose]: close,
   };
+}
+
+/** Whether it is where a module is, rather than where the network has a script. */
+function isModule(script: string | URL): boolean {
+  return script instanceof URL && !script.protocol.startsWith("http");
 }

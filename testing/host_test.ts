@@ -11,7 +11,6 @@ import {
 } from "@std/assert";
 import { FakeTime } from "@std/testing/time";
 import { IDBFactory } from "fake-indexeddb";
-import { AsyncLocalStorage } from "node:async_hooks";
 import { memoryStore } from "../storage/memory_store.ts";
 import {
   createHost,
@@ -52,6 +51,11 @@ function answering(
         answered.then((answer) => event.source?.postMessage(answer)),
       );
     });
+}
+
+/** The URL of a module with this text. */
+function moduleOf(text: string): URL {
+  return new URL(`data:text/javascript,${encodeURIComponent(text)}`);
 }
 
 /** Posts a message and resolves with the next one that comes back. */
@@ -350,14 +354,9 @@ Deno.test("a module finds its globals, and the test keeps its own", () => {
       ].join());
     }`;
   const { fetch: ownFetch, setTimeout: ownTimeout } = globalThis;
-  return withHost({
-    globals: globalThis,
-    context: new AsyncLocalStorage(),
-    network: () => new Response("data"),
-  }, async (host) => {
-    await host.register((_scope, life) =>
-      import(`data:text/javascript,${encodeURIComponent(text)}#${life}`)
-    );
+  const network = () => new Response("data");
+  return withHost({ network }, async (host) => {
+    await host.register(moduleOf(text));
     const page = await host.openWindow("/");
     const expected =
       "data,1,/,true,true,undefined,true,true,https://example.test/here,true";
@@ -373,12 +372,41 @@ Deno.test("a module finds its globals, and the test keeps its own", () => {
   });
 });
 
+Deno.test("a module is evaluated anew in every host, and is the same version in one", async () => {
+  const url = moduleOf(`
+    let count = 0;
+    addEventListener("fetch", (event) => {
+      event.respondWith(new Response(String(++count)));
+    });
+  `);
+  for (let hosts = 0; hosts < 2; hosts++) {
+    await withHost({}, async (host) => {
+      const { active } = await host.register(url);
+      const again = await host.register(new URL(url));
+      assertStrictEquals(again.active, active);
+      assertEquals(again.waiting, null);
+      const page = await host.openWindow("/");
+      assertEquals(await page.response.text(), "1");
+    });
+  }
+});
+
 Deno.test("createHost() throws when globals come without a context", () => {
   assertThrows(
     () => createHost({ globals: globalThis }),
     TypeError,
     "context",
   );
+});
+
+Deno.test("a host is closed at the end of its block", async () => {
+  let kept: ReturnType<typeof createHost>;
+  {
+    using host = createHost();
+    await host.openWindow("/");
+    kept = host;
+  }
+  assertEquals(kept.windows, []);
 });
 
 Deno.test("what a listener throws fails the test, unless it was expected", async () => {

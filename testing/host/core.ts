@@ -45,7 +45,8 @@ export class Core {
   readonly windows: Window[] = [];
   readonly scripts = new Map<string, HostScript>();
   readonly provided: Readonly<Record<string, unknown>>;
-  readonly context: HostContext | undefined;
+  /** Where calls of the workers are told from those of the test. */
+  context: HostContext | undefined;
   readonly errors: unknown[] = [];
   readonly log: string[] = [];
   badge: number | undefined;
@@ -60,7 +61,7 @@ export class Core {
   /** Pages on their way, by the ids of their clients. */
   readonly arrivals = new Map<string, Promise<unknown>>();
   readonly #without: readonly HostFeature[];
-  readonly #globals: Globals | undefined;
+  #globals: Globals | undefined;
   readonly #realms = new Set<Realm>();
   readonly #jobs = new Map<string, Promise<unknown>>();
   readonly #busy = new Map<symbol, string>();
@@ -86,10 +87,10 @@ export class Core {
       );
     }
     this.#globals = globals && context && new Globals(globals, context);
+    this.context = context;
     this.origin = new URL(origin).origin;
     this.#without = without;
     this.provided = provide as Record<string, unknown>;
-    this.context = context;
     this.clock = new Clock(time === undefined ? undefined : Number(time));
     this.clock.settle = () => this.settle();
     this.network = new Network(network, {
@@ -222,6 +223,15 @@ export class Core {
 
   leave(realm: Realm): void {
     this.#realms.delete(realm);
+  }
+
+  /** Has modules find the globals of their worker. */
+  async #shareGlobals(target: object = globalThis): Promise<void> {
+    // No web standard does this yet.
+    const specifier: string = "node:async_hooks";
+    const { AsyncLocalStorage } = await import(specifier);
+    this.context ??= new AsyncLocalStorage() as HostContext;
+    this.#globals ??= new Globals(target, this.context);
   }
 
   /** Has the globals of a scope found where modules look for them. */
@@ -370,7 +380,7 @@ export class Core {
     for (const { href, protocol, pathname, origin } of [script, scope]) {
       if (!/^https?:$/.test(protocol)) {
         throw new TypeError(
-          `Cannot register ${script}: ${href} is not of http or https; a file is read, or imported by a function`,
+          `Cannot register ${script}: ${href} is not of http or https`,
         );
       }
       if (/%2f|%5c/i.test(pathname)) {
@@ -425,6 +435,7 @@ export class Core {
       script = await response.text();
     } else {
       script = given;
+      if (script instanceof URL) await this.#shareGlobals();
     }
     if (!new URL(scope).pathname.startsWith(allowed)) {
       throw refuse(`the scope ${scope} is not below ${allowed}`);

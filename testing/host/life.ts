@@ -174,7 +174,10 @@ export class Life {
     const result = this.run(() =>
       typeof script === "string"
         ? evaluate(script, this.worker.scriptURL, scope)
-        : script(scope as unknown as HostScope, this.number)
+        : script instanceof URL
+        // Another fragment makes it another module.
+        ? import(`${script.href.split("#")[0]}#${crypto.randomUUID()}`)
+        : script(scope as unknown as HostScope)
     );
     if (result instanceof Promise) await Promise.race([result, this.stopped]);
     if (!this.alive) {

@@ -88,7 +88,7 @@ export class Registration {
     try {
       script = await core.fetchScript(scriptURL, this.scope);
       this.#lastCheck = core.clock.now();
-      if (newest?.scriptURL === scriptURL && newest.script === script) {
+      if (newest?.scriptURL === scriptURL && isSame(newest.script, script)) {
         started(this);
         return;
       }
@@ -230,4 +230,10 @@ function hintOf(error: unknown): string {
   return /import statement|Unexpected token 'export'/.test(text)
     ? `${text}; bundle a module, or register a function that imports it`
     : text;
+}
+
+/** Whether two scripts are the same version. */
+function isSame(script: HostScript, other: HostScript): boolean {
+  return script === other ||
+    script instanceof URL && other instanceof URL && script.href === other.href;
 }
