@@ -370,17 +370,14 @@ interface Draft extends Omit<Entry, "format" | "id" | "attempts"> {
 /** What all changes share. */
 interface State {
   /** The last number given to an entry. */
-  readonly last: number;
+  last: number;
   /** How many changes there were. */
-  readonly changed: number;
+  changed: number;
   /** How many flushes in a row had no response at all. */
-  readonly down: number;
+  down: number;
   readonly leases: Record<string, Lease>;
   /** How the last entries ended, for who has missed it. */
-  readonly ends: readonly (readonly [
-    id: string,
-    status: OutboxEntry["status"],
-  ])[];
+  ends: (readonly [id: string, status: OutboxEntry["status"]])[];
 }
 
 /** An entry is on its way, in the hands of one sender. */
@@ -404,7 +401,9 @@ interface Told {
 /** A transaction, in which jobs run one after the other. */
 interface View {
   readonly transaction: OutboxTransaction;
-  state: State;
+  readonly state: State;
+  /** Whether the state changed in what is no change of an entry. */
+  touched: boolean;
   readonly changes: OutboxEntry[];
   /** Entries on their way that are to be aborted. */
   readonly aborted: string[];
@@ -525,17 +524,19 @@ const KEPT = 16_384;
 const BYTES_A_SECOND = 16_384;
 /** How many attempts in a row without a response end a flush. */
 const UNREACHABLE = 3;
-/** How many entries are leased ahead, for each that is sent at once. */
+/** How many entries are leased ahead at least, for each that is sent at once. */
 const AHEAD = 4;
+/** How many are leased ahead where a server is fast. */
+const FAR_AHEAD = 200;
 /** What begins a path in a lane, before the identifier: its key, in JSON. */
 const KEY_REGEXP = /^"(?:[^"\\]|\\.)*"\//;
 const TRANSIENT_REGEXP = /^(?:408|425|429|5\d\d)$/;
 /** For how long ends are collected, to be stored together. */
-const COLLECT = 20;
+const COLLECT = 100;
 const PAGE = 200;
-const ENDS = 64;
+const ENDS = FAR_AHEAD;
 /** How many changes are told at once; of more, everybody looks for themselves. */
-const TOLD = 100;
+const TOLD = 500;
 const LISTED: readonly string[] = ["queued", "sending", "failed"];
 /** What Firefox makes of a stream that is given as a body. */
 const STREAM_TEXT = "[object ReadableStream]";
@@ -646,40 +647,43 @@ export function createOutbox<T = Request>(
     committing = true;
     // Whatever is asked for in this turn comes along.
     await undefined;
-    while (jobs.length > 0) await commitJobs(jobs.splice(0));
+    while (jobs.length > 0) await commitJobs(jobs.splice(0), true);
     committing = false;
   }
 
-  async function commitJobs(jobs: Job[]): Promise<void> {
+  async function commitJobs(taken: Job[], open = false): Promise<void> {
     let done: { view: View; results: unknown[] };
     try {
       done = await store.transact(async (transaction) => {
-        const before = toState(await transaction.get(`${root}state`));
+        const state = toState(await transaction.get(`${root}state`));
         const view: View = {
           transaction,
-          state: before,
+          state,
+          touched: false,
           changes: [],
           aborted: [],
           tails: new Map(),
           promoted: [],
         };
+        // What was asked for meanwhile comes along.
+        if (open) taken.push(...jobs.splice(0));
         const results: unknown[] = [];
-        for (const job of jobs) results.push(await job.run(view));
-        const changed = before.changed + view.changes.length;
-        if (view.state !== before || changed > before.changed) {
-          view.state = { ...view.state, changed };
-          transaction.set(`${root}state`, view.state);
+        for (const job of taken) results.push(await job.run(view));
+        if (view.touched || view.changes.length > 0) {
+          state.changed += view.changes.length;
+          state.ends = state.ends.slice(-ENDS);
+          transaction.set(`${root}state`, state);
         }
         return { view, results };
       });
     } catch (error) {
-      if (jobs.length === 1) return jobs[0]?.reject(error);
+      if (taken.length === 1) return taken[0]?.reject(error);
       // One that cannot be saved keeps no other from being saved.
-      for (const job of jobs) await commitJobs([job]);
+      for (const job of taken) await commitJobs([job]);
       return;
     }
     tell(done.view);
-    jobs.forEach(({ resolve }, index) => resolve(done.results[index]));
+    taken.forEach(({ resolve }, index) => resolve(done.results[index]));
   }
 
   function tell({ state: { changed }, changes, aborted }: View): void {
@@ -755,9 +759,9 @@ export function createOutbox<T = Request>(
   }
 
   function setLease(view: View, id: string, lease?: Lease): void {
-    const { [id]: _, ...leases } = view.state.leases;
-    if (lease) leases[id] = lease;
-    view.state = { ...view.state, leases };
+    if (lease) view.state.leases[id] = lease;
+    else delete view.state.leases[id];
+    view.touched = true;
   }
 
   /** Forgets an entry or dead letter for good. */
@@ -782,8 +786,7 @@ export function createOutbox<T = Request>(
       view.transaction.delete(pathOf("body", id));
     }
     setLease(view, id);
-    const ends = [...view.state.ends, [id, status] as const].slice(-ENDS);
-    view.state = { ...view.state, ends };
+    view.state.ends.push([id, status]);
     view.changes.push(toPublic(entry, status));
   }
 
@@ -821,9 +824,7 @@ export function createOutbox<T = Request>(
     const replaced = draft.collapse ? await replaceable(view, key) : undefined;
     let number = replaced?.entry.id.slice(0, NUMBER_DIGITS);
     if (number === undefined) {
-      const last = view.state.last + 1;
-      view.state = { ...view.state, last };
-      number = padded(last, NUMBER_DIGITS);
+      number = padded(++view.state.last, NUMBER_DIGITS);
     }
     const suffix = key === undefined ? "" : `.${key}`;
     const id = `${number}.${crypto.randomUUID()}${suffix}`;
@@ -954,16 +955,17 @@ export function createOutbox<T = Request>(
     );
     if (type !== undefined) headers.push(["content-type", type]);
     const size = body?.byteLength ?? 0;
+    const init = initOf(request);
     const stored: StoredRequest = {
       url,
       method,
       headers,
-      init: initOf(request),
+      init,
       size,
       body: size > 0 && size <= INLINE ? body : undefined,
     };
     // What could not be made again would never be sent.
-    toRequest(stored, undefined);
+    if (Object.keys(init).length > 0) toRequest(stored, undefined);
     return { request: stored, body: size > INLINE ? body : undefined };
   }
 
@@ -1094,7 +1096,7 @@ export function createOutbox<T = Request>(
     function isTime(): boolean {
       const isIdle = leased.length === 0 && active.size < concurrency;
       return added || active.size === 0 ||
-        outcomes.length >= (isIdle ? 1 : 2 * concurrency);
+        outcomes.length >= (isIdle ? 1 : leased.length + active.size);
     }
 
     /** Resolves when there is something to be stored, or entries were added. */
@@ -1141,9 +1143,12 @@ export function createOutbox<T = Request>(
       while (true) {
         signal?.throwIfAborted();
         const settled = outcomes.splice(0);
-        const room = flush.stopped
-          ? 0
-          : AHEAD * concurrency - leased.length - active.size;
+        // The faster they are sent, the more of them share a transaction.
+        const most = Math.max(
+          AHEAD * concurrency,
+          Math.min(FAR_AHEAD, 4 * settled.length),
+        );
+        const room = flush.stopped ? 0 : most - leased.length - active.size;
         const step = await commit((view) =>
           advance(view, flush, settled, room)
         );
@@ -1200,12 +1205,11 @@ export function createOutbox<T = Request>(
     for (const entry of view.promoted.splice(0)) {
       await offer("ready", entry.id, entry);
     }
-    for (let page = limit; left > 0 && page === limit;) {
-      const query = { prefix: ready, start: flush.ready, limit };
+    for (let more = true; left > 0 && more;) {
+      const query = { prefix: ready, start: flush.ready, limit: left };
       const found = await transaction.list(query);
-      page = found.length;
+      more = found.length === query.limit;
       for (const [path, value] of found) {
-        if (left <= 0) break;
         flush.ready = `${path}\0`;
         await offer("ready", path.slice(ready.length), value);
       }
@@ -1349,13 +1353,14 @@ export function createOutbox<T = Request>(
     view: View,
     flush: Flush,
   ): Promise<number | undefined> {
-    const { transaction, state: { down, leases } } = view;
+    const { transaction, state } = view;
+    const { down, leases } = state;
     const now = Date.now();
     const isDown = flush.unreachable > 0 && !flush.reached;
-    const times = isDown ? down + 1 : flush.reached ? 0 : down;
-    if (times !== down) view.state = { ...view.state, down: times };
+    state.down = isDown ? down + 1 : flush.reached ? 0 : down;
+    view.touched ||= state.down !== down;
     if (flush.unreachable >= UNREACHABLE) {
-      return now + Math.min(DAY, Math.max(SECOND, backoff(times || 1)));
+      return now + Math.min(DAY, Math.max(SECOND, backoff(state.down || 1)));
     }
     // Others may hold leases, where there are no locks.
     const next = Object.values(leases).map(({ until }) => until);
@@ -1489,7 +1494,8 @@ export function createOutbox<T = Request>(
         start = next;
       }
     }
-    return { state: view.state, entries };
+    // Others that share the transaction may change it yet.
+    return { state: { ...view.state }, entries };
   }
 
   async function clear(owner: string): Promise<number> {
@@ -1682,8 +1688,9 @@ function toEntry(id: string, value: unknown): Entry {
 }
 
 function toState(value: unknown): State {
-  const none = { last: 0, changed: 0, down: 0, leases: {}, ends: [] };
-  return { ...none, ...value as Partial<State> };
+  const { last = 0, changed = 0, down = 0, leases, ends = [] } =
+    (value ?? {}) as Partial<State>;
+  return { last, changed, down, leases: { ...leases }, ends: [...ends] };
 }
 
 function toPublic(entry: Entry, status: OutboxEntry["status"]): OutboxEntry {

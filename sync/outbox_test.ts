@@ -1072,6 +1072,22 @@ Deno.test("flush() sends what is added meanwhile, though an upload takes long", 
   assertEquals((await flushed).sent, 2);
 });
 
+Deno.test("flush() of many entries stores them with few transactions", async () => {
+  const { store, name } = bed();
+  let count = 0;
+  const outbox = createOutbox<number>({
+    get: store.get,
+    transact(work) {
+      count++;
+      return store.transact(work);
+    },
+  }, { name, send: () => {} });
+  await Promise.all(Array.from({ length: 1_000 }, (_, i) => outbox.add(i)));
+  assertEquals(count, 1);
+  assertEquals((await outbox.flush()).sent, 1_000);
+  assert(count < 50, `there were ${count}`);
+});
+
 Deno.test("flush() rejects with the reason of an aborted signal", async () => {
   const { outbox, server } = bed();
   const reason = new Error("enough");
@@ -1439,6 +1455,22 @@ Deno.test("watch() gives what is there, and then every change in any context", a
     ["second", "sending"],
     ["second", "sent"],
   ]);
+});
+
+Deno.test("watch() gives what is added in the moment in which it looks", async () => {
+  const { store, name } = bed();
+  const outbox = createOutbox<string>({
+    get: store.get,
+    async transact(work) {
+      await turns(0);
+      return await store.transact(work);
+    },
+  }, { name, send: () => {} });
+  const iterator = outbox.watch()[Symbol.asyncIterator]();
+  const next = iterator.next();
+  const id = await outbox.add("a");
+  assertEquals((await next).value?.id, id);
+  await iterator.return?.();
 });
 
 Deno.test("watch() finds what it was not told", async () => {
