@@ -84,7 +84,9 @@ const EVENTS = [
  *
  * "frozen" and "bfcached" come in the last moment. What the loop does with them
  * has to happen at once: whatever it awaits, it gets when the page is back. So
- * do not await in the loop what takes time, or the state comes too late.
+ * do not await in the loop what takes time, or the state comes too late. And begin
+ * nothing when the page is "bfcached": Firefox does not keep a page that, say,
+ * awaits an answer of its worker.
  *
  * Not every browser tells everything. Only Chromium has `freeze`, and
  * `document.wasDiscarded`; others freeze and discard pages too, without a word.
@@ -105,6 +107,8 @@ const EVENTS = [
  * const client = navigator.serviceWorker; // Missing in Deno.
  * async function tellWorker(page: Window, signal: AbortSignal) {
  *   for await (const state of pageState(page, { signal })) {
+ *     // The worker does not see it then.
+ *     if (state === "bfcached") continue;
  *     // Not awaited, as the page may stop.
  *     setClientData(client, { state }, { signal }).catch(() => {});
  *   }
