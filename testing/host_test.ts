@@ -11,6 +11,7 @@ import {
 } from "@std/assert";
 import { FakeTime } from "@std/testing/time";
 import { IDBFactory } from "fake-indexeddb";
+import process from "node:process";
 import { memoryStore } from "../storage/memory_store.ts";
 import {
   createHost,
@@ -19,6 +20,9 @@ import {
   type HostScope,
   type HostWindow,
 } from "./host.ts";
+
+// Deno delivers messages amid the microtasks of others once this was called.
+process.getBuiltinModule("node:async_hooks");
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

@@ -1,9 +1,14 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
+// In a call of a worker, the name means nothing; under fake timers, another time.
+const { setImmediate } = globalThis as {
+  setImmediate?: (callback: () => void) => void;
+};
+
 /** Ends the current task: what others have queued runs first. */
-export function nextTask(): Promise<void> {
+export async function nextTask(): Promise<void> {
   const { port1, port2 } = new MessageChannel();
-  return new Promise((resolve) => {
+  await new Promise<void>((resolve) => {
     port1.onmessage = () => {
       port1.close();
       port2.close();
@@ -11,6 +16,8 @@ export function nextTask(): Promise<void> {
     };
     port2.postMessage(null);
   });
+  // Node and Deno may deliver a message amid the microtasks of others.
+  if (setImmediate) await new Promise<void>((resolve) => setImmediate(resolve));
 }
 
 interface Timer {
