@@ -9,8 +9,9 @@
  * and is forgotten only after the server accepted it. One context sends at a
  * time (a Web Lock), and each entry that is on its way is leased, so that
  * where locks are missing nobody else takes it. Every attempt carries the same
- * idempotency key, by which a server can tell a repetition: the entry was on its
- * way when its worker was stopped. Entries of the same `key` are sent in the
+ * idempotency key, by which a server can tell a repetition: the worker was
+ * stopped before it had stored that the entry was sent, which it does for all of
+ * a tenth of a second together. Entries of the same `key` are sent in the
  * order in which they were added, one after the other. What the server refuses
  * or what is too old becomes a dead letter, with the reason, and is never
  * dropped in silence.

@@ -1594,6 +1594,40 @@ Deno.test("flush() loses and repeats nothing, whenever its worker is stopped", a
   assert(stops > 100, `it was stopped ${stops} times`);
 });
 
+Deno.test("flush() loses none of many, whenever its worker is stopped", async () => {
+  await stopAtEachStep(async (arm) => {
+    const { server, store, name } = bed();
+    const host = createHost<{ store: OutboxStore }>({
+      origin: "https://example.com",
+      provide: { store },
+      network: (request) => server.handle(request),
+      globals: globalThis,
+      context: new AsyncLocalStorage(),
+    });
+    await host.register((scope) => {
+      const outbox = createOutbox(scope.store, { name });
+      scope.addEventListener("sync", (event) => {
+        handleSync(event, outbox.flush);
+      });
+    });
+    const page = createOutbox(store, { name });
+    const bodies = Array.from({ length: 120 }, (_, i) => `${1_000 + i}`);
+    await page.addAll(bodies.map((body) => post(body)));
+
+    arm(host);
+    for (let done = false; !done;) {
+      let ended = false;
+      const sync = host.dispatchSyncEvent("outbox");
+      sync.finally(() => ended = true);
+      while (!ended) await host.clock.advance(100);
+      done = await sync;
+    }
+    assertEquals(await statuses(page), []);
+    assertEquals(server.done.toSorted(), bodies);
+    host.close();
+  }, { every: 13 });
+});
+
 Deno.test("add() has saved what it resolves with, whenever its worker is stopped", async () => {
   await stopAtEachStep(async (arm) => {
     const { server, store, name, outbox } = bed();
