@@ -15,7 +15,8 @@
  * cache  "<name> <scope> <version>": the files of a generation
  * cache  "<name> <scope>": which windows need which older generation, under
  *        "<scope>@serviceworker/std/generations", as JSON
- *        { current: version, older: [version, ids of windows][] }, newest first
+ *        { current: version, older: [version, ids of windows][] }, newest first;
+ *        missing until there was a second generation
  * ```
  *
  * The name of a cache holds the scope of the registration, so that two apps on
@@ -51,6 +52,8 @@ export interface MatchGenerationsScope {
         ignoreVary?: boolean;
       },
     ): Promise<Response | undefined>;
+    /** Resolves with the names of the caches, the oldest first. */
+    keys(): Promise<string[]>;
   };
   /** The registration of the worker. */
   readonly registration: CacheNameRegistration;
@@ -64,8 +67,6 @@ export interface DeleteOutdatedCachesScope extends MatchGenerationsScope {
     open(name: string): Promise<{
       put(request: string, response: Response): Promise<void>;
     }>;
-    /** Resolves with the names of the caches, the oldest first. */
-    keys(): Promise<string[]>;
     /** Deletes a cache. */
     delete(name: string): Promise<boolean>;
   };
@@ -293,7 +294,10 @@ export async function deleteOutdatedCaches(
   // What a newer worker has stored looks like a leftover.
   if (isSucceeded()) return;
   if (generations?.current !== version) {
+    const first = generations === undefined;
     generations = await succeed(scope, generation, generations);
+    // The next version finds the cache of this one without a note.
+    if (first && generations.older.length === 0) return;
     // Before anything is deleted: later nobody can tell who is how old.
     await write(scope, generation, generations);
   }
@@ -364,10 +368,13 @@ export async function matchGenerations(
   try {
     const response = await matchIn(options.version);
     if (response) return response;
-    const { current, older = [] } = await read(scope, options) ?? {};
+    const generations = await read(scope, options);
     // Another is current for as long as this activation has not been noted.
-    for (const version of [current, ...older.map(([version]) => version)]) {
-      if (version === undefined || version === options.version) continue;
+    const versions = generations
+      ? [generations.current, ...generations.older.map(([version]) => version)]
+      : await storedVersions(scope, options);
+    for (const version of versions) {
+      if (version === options.version) continue;
       const response = await matchIn(version);
       if (response) return response;
     }
@@ -401,7 +408,7 @@ async function succeed(
   generation: CacheGeneration,
   before: Generations | undefined,
 ): Promise<Generations> {
-  const { caches, clients, registration } = scope;
+  const { clients, registration } = scope;
   const { version: current } = generation;
   const recorded = before?.older ?? [];
   const noted = new Set(recorded.flatMap(([, ids]) => ids));
@@ -417,11 +424,7 @@ async function succeed(
     .filter((id) => !noted.has(id));
 
   // What is not recorded was left by an activation or installation that failed.
-  const prefix = cacheName(registration, { ...generation, version: "" });
-  const stored = (await caches.keys())
-    .filter((name) => name.startsWith(prefix))
-    .map((name) => name.slice(prefix.length))
-    .reverse();
+  const stored = await storedVersions(scope, generation);
   const versions = new Set(before ? [before.current, ...stored] : stored);
   for (const [version] of recorded) versions.delete(version);
   const latest = [...versions].map((version) => [version, ids] as const);
@@ -429,6 +432,18 @@ async function succeed(
     current,
     older: [...latest, ...recorded].filter(([version]) => version !== current),
   };
+}
+
+/** The versions that have a cache, the newest first. */
+async function storedVersions(
+  { caches, registration }: MatchGenerationsScope,
+  generation: CacheGeneration,
+): Promise<string[]> {
+  const prefix = cacheName(registration, { ...generation, version: "" });
+  return (await caches.keys())
+    .filter((name) => name.startsWith(prefix))
+    .map((name) => name.slice(prefix.length))
+    .reverse();
 }
 
 async function read(
