@@ -13,7 +13,7 @@ import { createHost, type Host } from "../testing/host.ts";
 import { stopAtEachStep } from "../testing/stop_at_each_step.ts";
 
 const ENTRIES = [...Array(20).keys()];
-/** What is left of them, one in four, has no key. */
+/** Every fourth entry has none. */
 const KEYS = 3;
 /** What an outbox keeps when it is empty. */
 const STATE = "outbox/default/state";
