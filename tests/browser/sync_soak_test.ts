@@ -33,7 +33,7 @@ class Server {
     const key = request.headers.get("idempotency-key");
     if (!this.#keys.has(key)) this.done.push(entry);
     this.#keys.add(key);
-    await new Promise((resolve) => setTimeout(resolve, Math.random() * 20));
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 40));
     // It was done, and the sender does not hear of it.
     if (fate > 0.95) return new Response("lost", { status: 502 });
     return new Response("done", { status: 201 });
@@ -98,7 +98,7 @@ soakTest(
     let over = false;
     const sending = drained(context).finally(() => over = true);
     while (!over) {
-      await pause(50 + Math.random() * 200);
+      await pause(Math.random() * 100);
       const before = done.length;
       await context.stopWorkers();
       stops++;
