@@ -228,7 +228,7 @@ export class Registration {
 function hintOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   return /import statement|Unexpected token 'export'/.test(text)
-    ? `${text}; bundle a module, or register a function that imports it`
+    ? `${text}; bundle a module, or register it by its file: URL`
     : text;
 }
 
