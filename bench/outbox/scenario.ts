@@ -14,6 +14,13 @@ function peerTargets(current: string): Target[] {
     },
     {
       case: current,
+      column: "add at once, /s",
+      of: "outbox, relaxed",
+      by: "workbox",
+      atLeast: 10,
+    },
+    {
+      case: current,
       column: "add an array, /s",
       of: "outbox",
       by: "raw-batched",
@@ -36,6 +43,12 @@ export const scenario: Scenario = {
   cases: ["1,000", "10,000"],
   fullCases: ["100,000", "memory"],
   alone: {
+    "100,000": [
+      "raw-batched of 10,000",
+      "raw-batched of 100,000",
+      "outbox of 10,000",
+      "outbox of 100,000",
+    ],
     // The peers would take minutes for more.
     memory: [
       "workbox of 1,000",
@@ -58,11 +71,25 @@ export const scenario: Scenario = {
       atLeast: 5,
     },
     // At most 1.3 times the cost of each.
-    {
+    ...["add an array, /s", "replay, nothing sent, /s"].map((column) => ({
       case: "100,000",
+      column,
       of: "outbox of 100,000",
       by: "outbox of 10,000",
       atLeast: 0.77,
+    })),
+    {
+      case: "100,000",
+      column: "replay, most growth, MB",
+      of: "outbox of 100,000",
+      by: "outbox of 10,000",
+      atMost: 1.3,
+    },
+    {
+      case: "memory",
+      of: "outbox of 20,000",
+      by: "outbox of 5,000",
+      atMost: 1.3,
     },
   ],
   serve() {
