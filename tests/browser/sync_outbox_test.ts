@@ -7,6 +7,11 @@ import {
   type TestServer,
 } from "./harness.ts";
 
+/** In bytes. */
+const QUOTA = 16 * 1024 * 1024;
+/** In milliseconds. */
+const YEAR = 31_536_000_000;
+
 type Page = typeof import("./fixtures/sync_page.ts");
 
 function browserTest(
@@ -195,6 +200,49 @@ browserTest(
     await page.call("add", "d");
     await page.call("flush");
     assertEquals(bodiesOf(server, "/send"), ["a", "d"]);
+  },
+);
+
+browserTest(
+  "add() rejects with what was not saved when the storage is full",
+  async ({ page, engine, server, skip }) => {
+    if (engine.name === "webkit") skip("its quota cannot be set");
+    const { name, cause, entries, sent } = await page.call("addBeyond", QUOTA);
+    assertEquals(name, "NotSavedError");
+    assert(cause.startsWith("QuotaExceededError"), cause);
+    assertEquals([entries, sent], [1, 1]);
+    assertEquals(bodiesOf(server, "/send"), ["small"]);
+  },
+  // Chromium has storage buckets; Firefox is started with little storage.
+  { prefs: { "dom.quotaManager.temporaryStorage.fixedLimit": QUOTA / 1024 } },
+);
+
+browserTest(
+  "createOutbox() sends what waits though the clock was set by a year",
+  async ({ page, server }) => {
+    for (const by of [YEAR, -YEAR]) {
+      server.route("/send", () => new Response("busy", { status: 503 }));
+      await page.call("add", `${by}`);
+      assertEquals((await page.call("flush")).sent, 0);
+      await page.call("moveClock", by);
+      server.route("/send", () => new Response("done"));
+      assertEquals((await page.call("flush")).sent, 1);
+      await page.call("moveClock", 0);
+    }
+    assertEquals(new Set(bodiesOf(server, "/send")).size, 2);
+  },
+);
+
+browserTest(
+  "createOutbox() shows what another version of the code stored, and sends the rest",
+  async ({ page, server }) => {
+    await page.call("age", await page.call("add", "a", { key: "k" }));
+    await page.call("add", "b", { key: "k" });
+    const { sent, failed } = await page.call("flush");
+    assertEquals([sent, failed], [1, 1]);
+    assertEquals(bodiesOf(server, "/send"), ["b"]);
+    const [entry] = await page.call("list");
+    assertEquals(entry?.failure?.reason, "unreadable");
   },
 );
 
