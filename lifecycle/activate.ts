@@ -284,6 +284,8 @@ export async function deleteOutdatedCaches(
   const isSucceeded = () =>
     registration.installing !== null || registration.waiting !== null;
 
+  const stored = await storedVersions(scope, generation);
+  if (stored.every((other) => other === version)) return;
   // Read first: whoever is noted there was open before the windows are listed.
   let generations = await read(scope, generation);
   const windows = await clients.matchAll({
@@ -294,10 +296,7 @@ export async function deleteOutdatedCaches(
   // What a newer worker has stored looks like a leftover.
   if (isSucceeded()) return;
   if (generations?.current !== version) {
-    const first = generations === undefined;
     generations = await succeed(scope, generation, generations);
-    // The next version finds the cache of this one without a note.
-    if (first && generations.older.length === 0) return;
     // Before anything is deleted: later nobody can tell who is how old.
     await write(scope, generation, generations);
   }
