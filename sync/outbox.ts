@@ -537,7 +537,7 @@ const COLLECT = 100;
 const PAGE = 200;
 const ENDS = FAR_AHEAD;
 /** How many changes are told at once; of more, everybody looks for themselves. */
-const TOLD = 500;
+const TOLD = 2 * FAR_AHEAD;
 const LISTED: readonly string[] = ["queued", "sending", "failed"];
 /** What Firefox makes of a stream that is given as a body. */
 const STREAM_TEXT = "[object ReadableStream]";
