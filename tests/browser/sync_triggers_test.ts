@@ -91,10 +91,9 @@ browserTest(
     await page.goto("/blank.html");
     release();
     const other = await openPage();
-    const start = performance.now();
+    // Whoever had to wait for the other's leases would be here for longer than
+    // a test may take.
     while ((await other.call("list")).length > 0) await other.call("flush");
-    const seconds = (performance.now() - start) / 1_000;
-    assert(seconds < 20, `it took ${seconds} seconds`);
     const bodies = server.requests.filter(({ path }) => path === "/send")
       .map(({ body }) => new TextDecoder().decode(body));
     assertEquals([...new Set(bodies)], ["a", "b"]);
