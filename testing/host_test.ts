@@ -209,6 +209,8 @@ Deno.test("update() rejects when the script cannot be had, and the worker stays"
     await assertRejects(() => registration.update(), TypeError, "offline");
     assertEquals(registration.active?.state, "activated");
     host.deploy("/sw.js", "broken(");
+    await assertRejects(() => registration.update(), TypeError, "offline");
+    host.network.offline = false;
     await assertRejects(() => registration.update(), TypeError, "evaluate");
     await registration.unregister();
     await assertRejects(() => registration.update(), TypeError, "unregistered");

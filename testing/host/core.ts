@@ -434,6 +434,7 @@ export class Core {
       if (header !== null) allowed = new URL(header, url).pathname;
       script = await response.text();
     } else {
+      this.network.assertOnline(url);
       script = given;
       if (script instanceof URL) await this.#shareGlobals();
     }

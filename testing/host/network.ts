@@ -101,10 +101,10 @@ export class Network {
   async #exchange(request: Request): Promise<Response> {
     const { url, signal } = request;
     signal.throwIfAborted();
-    this.#assertOnline(url);
+    this.assertOnline(url);
     if (this.latency > 0) {
       await this.#clock.sleep(this.latency, signal);
-      this.#assertOnline(url);
+      this.assertOnline(url);
     }
     this.requests.push(request.clone());
     let answer: Response;
@@ -198,7 +198,8 @@ export class Network {
     }, (reason) => reader.cancel(reason));
   }
 
-  #assertOnline(url: string): void {
+  /** Fails as a request does that is made offline. */
+  assertOnline(url: string): void {
     if (this.#offline) throw failed(url, "the network is offline");
   }
 }
