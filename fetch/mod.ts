@@ -1,0 +1,13 @@
+// Copyright 2026 the @serviceworker/std authors. MIT license.
+
+/**
+ * Answer requests: from the network, from a cache, and from what is composed of
+ * both.
+ *
+ * @module
+ */
+
+export * from "./after_handled.ts";
+export * from "./navigation_preload.ts";
+export * from "./range_response.ts";
+export * from "./strategies.ts";
