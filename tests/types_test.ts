@@ -32,6 +32,13 @@ import type {
   SharedSourceLocks,
   SharedSourcePage,
 } from "../channel/shared_source.ts";
+import type { AfterHandledEvent } from "../fetch/after_handled.ts";
+import type {
+  DrainPreloadResponseEvent,
+  EnableNavigationPreloadRegistration,
+  UsePreloadResponseEvent,
+} from "../fetch/navigation_preload.ts";
+import type { StrategyCache, StrategyEvent } from "../fetch/strategies.ts";
 import type {
   ApplyUpdateContainer,
   ApplyUpdateLocks,
@@ -151,6 +158,13 @@ export type Good = [
   Fits<SharedSourcePage, Window>,
   Fits<SharedSourcePage, typeof globalThis>,
 
+  Fits<AfterHandledEvent, FetchEvent>,
+  Fits<EnableNavigationPreloadRegistration, ServiceWorkerRegistration>,
+  Fits<DrainPreloadResponseEvent, FetchEvent>,
+  Fits<UsePreloadResponseEvent, FetchEvent>,
+  Fits<StrategyCache, Cache>,
+  Fits<StrategyEvent, FetchEvent>,
+
   Fits<RegisterContainer<ServiceWorkerRegistration>, ServiceWorkerContainer>,
   Fits<CheckForUpdateRegistration, ServiceWorkerRegistration>,
   Fits<ReportInstallClients, Clients>,
@@ -247,6 +261,11 @@ export type Bad = [
   Fits<PostToClientsTarget<Client>, Client>,
   // @ts-expect-error it is one client, not all of them
   Fits<AskClientsTarget<Client>, Client>,
+
+  // @ts-expect-error it has no request
+  Fits<StrategyEvent, ExtendableEvent>,
+  // @ts-expect-error it is all caches, not one
+  Fits<StrategyCache, CacheStorage>,
 
   // @ts-expect-error it is one client, not all of them
   Fits<ScopeClients, Client>,
