@@ -10,7 +10,9 @@
  * cost about as much as one batch; should that transaction fail, its halves are
  * tried apart until the one at fault fails alone. The connection is opened by
  * the first operation, closed at once when another context wants to delete or
- * upgrade the database, and opened again when it is needed or was lost.
+ * upgrade the database, and opened again when it is needed or was lost. What is
+ * under way in a page that goes to the back/forward cache is undone, lest other
+ * contexts wait for it, and done again when the page is back.
  *
  * Each record is stored as `{ key, version, value }` in the object store
  * "records"; one that was set aside has the key `[key, version, random]`.
@@ -193,6 +195,11 @@ interface Scope {
       estimate?(): Promise<{ usage?: number; quota?: number }>;
     };
   };
+  addEventListener?(
+    type: "pagehide" | "pageshow",
+    listener: (event: { readonly persisted?: boolean }) => void,
+    options: AddEventListenerOptions,
+  ): void;
 }
 
 interface Request<T> {
@@ -288,6 +295,8 @@ interface Failure {
   readonly uncertain: boolean;
   /** What was to be written. */
   readonly written: readonly StoredRecord[];
+  /** Whether it was given up as the page went to the back/forward cache. */
+  readonly suspended?: boolean;
 }
 
 const RECORDS = "records";
@@ -389,6 +398,10 @@ export function openStore(name: string, options: OpenStoreOptions = {}): Store {
     if (!failure) return;
     const { error, lost, uncertain, written } = failure;
 
+    if (failure.suspended) {
+      await shown(platform);
+      return await run(jobs, mode, retried);
+    }
     if (error === OUTDATED) return await run(jobs, "write", retried);
     if (lost && !retried) {
       forget(database);
@@ -510,8 +523,14 @@ async function attempt(
   }
   const view = new View(transaction.objectStore(RECORDS), mode, settings);
   const { written } = view;
+  const over = new AbortController();
   let undone = false;
+  let suspended = false;
   let uncertain = false;
+  // In WebKit, the transaction of a page that does not run keeps all others waiting.
+  settings.platform.addEventListener?.("pagehide", ({ persisted }) => {
+    if (persisted && abort(transaction)) undone = suspended = true;
+  }, { signal: over.signal });
   // Heard before `work` hears of it.
   transaction.addEventListener("error", ({ target }) => {
     if (!undone) view.refusal ??= target.error;
@@ -557,6 +576,11 @@ async function attempt(
     undone = true;
     abort(transaction);
     await ended;
+  } finally {
+    over.abort();
+  }
+  if (suspended) {
+    return { error: undefined, lost: false, uncertain, written, suspended };
   }
   if (view.refusal) {
     // What a request says may be no more than that the transaction failed.
@@ -568,12 +592,21 @@ async function attempt(
   for (const deliver of outcomes) deliver();
 }
 
-function abort(transaction: Transaction): void {
+/** Undoes a transaction, unless it has ended by itself. */
+function abort(transaction: Transaction): boolean {
   try {
     transaction.abort();
+    return true;
   } catch {
-    // It has ended by itself.
+    return false;
   }
+}
+
+/** Resolves when the page is back from the back/forward cache. */
+function shown(platform: Scope): Promise<void> {
+  return new Promise((resolve) =>
+    platform.addEventListener?.("pageshow", () => resolve(), { once: true })
+  );
 }
 
 /** The operations in a transaction. */

@@ -548,3 +548,53 @@ Deno.test("openStore() reads what there is no room to migrate", async () => {
   assertEquals(await store.list(), [["a", "x".repeat(500)]]);
   assertEquals(await platform.store().list(), [["a", "x"], ["b", "y"]]);
 });
+
+Deno.test("openStore() has nobody wait for a page in the back/forward cache", async () => {
+  using platform = new Platform();
+  const page = new EventTarget();
+  const scope = Object.assign(page, {
+    IDBKeyRange,
+    indexedDB: platform.indexedDB,
+  });
+  const hidden = platform.store({ scope });
+  const other = platform.store();
+  await hidden.set("count", 1);
+  let runs = 0;
+  const counted = hidden.transact(async (transaction) => {
+    const count = await transaction.get("count") as number;
+    if (++runs === 1) {
+      page.dispatchEvent(Object.assign(new Event("pagehide"), {
+        persisted: true,
+      }));
+    }
+    await transaction.get("count");
+    transaction.set("count", count + 1);
+  });
+  const listed = hidden.list();
+
+  while (runs === 0) await new Promise((resolve) => setTimeout(resolve));
+  await other.set("count", 5);
+  assertEquals(runs, 1);
+
+  page.dispatchEvent(new Event("pageshow"));
+  await counted;
+  assertEquals(await listed, [["count", 6]]);
+  assertEquals(runs, 2);
+});
+
+Deno.test("openStore() ends what it has begun in a page that is left for good", async () => {
+  using platform = new Platform();
+  const page = new EventTarget();
+  const scope = Object.assign(page, {
+    IDBKeyRange,
+    indexedDB: platform.indexedDB,
+  });
+  const store = platform.store({ scope });
+  platform.onput = () => {
+    page.dispatchEvent(Object.assign(new Event("pagehide"), {
+      persisted: false,
+    }));
+  };
+  await store.set("draft", "kept");
+  assertEquals(await platform.store().get("draft"), "kept");
+});
