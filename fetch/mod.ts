@@ -8,6 +8,7 @@
  */
 
 export * from "./after_handled.ts";
+export * from "./expire_cache.ts";
 export * from "./navigation_preload.ts";
 export * from "./range_response.ts";
 export * from "./strategies.ts";

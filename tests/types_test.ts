@@ -38,6 +38,13 @@ import type {
   EnableNavigationPreloadRegistration,
   UsePreloadResponseEvent,
 } from "../fetch/navigation_preload.ts";
+import type {
+  ExpireCacheCache,
+  ExpireCacheEvent,
+  ExpireCacheStorage,
+  ExpireCacheStore,
+  ExpiringCache,
+} from "../fetch/expire_cache.ts";
 import type { StrategyCache, StrategyEvent } from "../fetch/strategies.ts";
 import type {
   ApplyUpdateContainer,
@@ -162,7 +169,13 @@ export type Good = [
   Fits<EnableNavigationPreloadRegistration, ServiceWorkerRegistration>,
   Fits<DrainPreloadResponseEvent, FetchEvent>,
   Fits<UsePreloadResponseEvent, FetchEvent>,
+  Fits<ExpireCacheCache, Cache>,
+  Fits<ExpireCacheEvent, FetchEvent>,
+  Fits<ExpireCacheStorage, CacheStorage>,
+  Fits<ExpireCacheStore, MemoryStore>,
+  Fits<ExpireCacheStore, Store>,
   Fits<StrategyCache, Cache>,
+  Fits<StrategyCache, ExpiringCache>,
   Fits<StrategyEvent, FetchEvent>,
 
   Fits<RegisterContainer<ServiceWorkerRegistration>, ServiceWorkerContainer>,
