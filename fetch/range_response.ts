@@ -22,9 +22,10 @@ const RANGE_REGEXP =
  * Answers `request` with the bytes of `response` that its `Range` header asks
  * for, as RFC 9110 (section 14) says: with 206 and the range, cut to what there
  * is; or with 416 if there is none of it. The body is a slice of the response's
- * Blob, which the browser streams from where it is stored: of a file of any
- * size, memory holds what is on its way. The slice has the headers of the
- * response, with `Content-Range`, `Content-Length` and `Accept-Ranges` its own.
+ * Blob, which Chromium and Firefox do not hold in memory, whatever its size;
+ * Firefox takes a second for 256 MB, and WebKit reads all that is stored. The
+ * slice has the headers of the response, with `Content-Range`, `Content-Length`
+ * and `Accept-Ranges` its own.
  *
  * `response` is passed on as it is, which is always allowed, where
  *
