@@ -17,6 +17,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
+import { globToRegExp, join, resolve } from "@std/path";
 import { FakeTime } from "@std/testing/time";
 
 /** Checks that an assertion fails. */
@@ -212,4 +213,32 @@ Deno.test("FakeTime gives real time back", async () => {
   assertStrictEquals(Date, real.Date);
   assertStrictEquals(AbortSignal.timeout, timeout);
   await new Promise((resolve) => setTimeout(resolve, 1));
+});
+
+const GLOBS: [glob: string, fits: string[], others: string[]][] = [
+  ["**", ["a", "a.js", "a/b", "a/.b/c"], []],
+  ["*.js", ["a.js", ".js"], ["a.jsx", "a/b.js", "xjs"]],
+  ["**/*.js", ["a.js", "a/b.js", "a/b/c.js"], ["a.ts"]],
+  ["a/**", ["a/b", "a/b/c"], ["b/a"]],
+  ["**/.*", [".a", "a/.b"], ["a.b", "a/b.c"]],
+  ["a-??.js", ["a-12.js"], ["a-1.js", "a-123.js"]],
+  ["a.{js,css}", ["a.js", "a.css"], ["a.html", "a.{js,css}"]],
+  ["[!a].js", ["b.js"], ["a.js"]],
+  ["a[0-9].js", ["a1.js"], ["ab.js"]],
+];
+
+Deno.test("globToRegExp() understands globs", () => {
+  for (const [glob, fits, others] of GLOBS) {
+    const pattern = globToRegExp(glob);
+    for (const path of fits) assert(pattern.test(path), `${glob} ${path}`);
+    for (const path of others) {
+      assertFalse(pattern.test(path), `${glob} ${path}`);
+    }
+  }
+});
+
+Deno.test("join() and resolve() put paths together", () => {
+  assertEquals(join("a", "b", "../c"), join("a", "c"));
+  assertEquals(resolve("a"), join(Deno.cwd(), "a"));
+  assertEquals(resolve("a", resolve("b")), resolve("b"));
 });

@@ -47,6 +47,14 @@ import type {
 } from "../fetch/expire_cache.ts";
 import type { StrategyCache, StrategyEvent } from "../fetch/strategies.ts";
 import type {
+  Precache,
+  PrecacheEvent,
+  PrecacheManifest,
+  PrecacheRestEvent,
+  PrecacheScope,
+} from "../fetch/precache.ts";
+import type { PrecacheManifest as BuiltManifest } from "../fetch/precache_manifest.ts";
+import type {
   ApplyUpdateContainer,
   ApplyUpdateLocks,
   ApplyUpdateRegistration,
@@ -73,6 +81,7 @@ import type {
   WatchUpdatesWorker,
 } from "../lifecycle/watch_updates.ts";
 import type {
+  ActivateOptions,
   ActivateScope,
   DeleteOutdatedCachesScope,
   MatchGenerationsScope,
@@ -197,6 +206,12 @@ export type Good = [
   Fits<SkipWaitingScope, ServiceWorkerGlobalScope>,
   Fits<WorkerListener, ReturnType<typeof skipWaiting>>,
 
+  Fits<PrecacheScope, ServiceWorkerGlobalScope>,
+  Fits<PrecacheEvent, FetchEvent>,
+  Fits<PrecacheRestEvent, FetchEvent>,
+  Fits<PrecacheManifest, BuiltManifest>,
+  Fits<ActivateOptions, Precache>,
+
   Fits<ActivateScope, ServiceWorkerGlobalScope>,
   Fits<DeleteOutdatedCachesScope, ServiceWorkerGlobalScope>,
   Fits<MatchGenerationsScope, ServiceWorkerGlobalScope>,
@@ -247,6 +262,10 @@ export type Good = [
 
 /** What looks alike. */
 export type Bad = [
+  // @ts-expect-error it has no caches of its own
+  Fits<PrecacheScope, Clients>,
+  // @ts-expect-error it has no request
+  Fits<PrecacheEvent, ExtendableEvent>,
   // @ts-expect-error the second parameter of a window is an origin
   Fits<RequestTarget, { postMessage(message: unknown, origin: string): void }>,
   // @ts-expect-error it cannot be posted to

@@ -5,7 +5,10 @@
  * import what they need, may have parts, and no `mod.ts` exports them:
  * decisions/build_time_modules.md
  */
-export const BUILD_TIME = ["lifecycle/check_worker.ts"];
+export const BUILD_TIME = [
+  "fetch/precache_manifest.ts",
+  "lifecycle/check_worker.ts",
+];
 
 /** Whether the file at `path` is such a module, or in the folder of its parts. */
 export function isBuildTime(path: string): boolean {

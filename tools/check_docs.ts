@@ -11,7 +11,7 @@
  */
 
 import denoJson from "../deno.json" with { type: "json" };
-import { runDeno } from "./deno.ts";
+import { runDeno, standardArguments } from "./deno.ts";
 
 const ORDER = ["template", "param", "return", "throws", "example"];
 
@@ -49,11 +49,15 @@ interface Module {
   symbols: { name: string; declarations: Declaration[] }[];
 }
 
-/** What is wrong with the documentation of the modules at `paths`. */
-export async function checkDocs(paths: string[]): Promise<string[]> {
+/** What is wrong with the documentation of the modules at `paths`; `standard` is what makes `deno` find `@std/*`. */
+export async function checkDocs(
+  paths: string[],
+  standard: string[] = [],
+): Promise<string[]> {
   const { success, stdout, stderr } = await runDeno([
     "doc",
     "--json",
+    ...standard,
     ...paths,
   ]);
   if (!success) return [stderr];
@@ -153,7 +157,10 @@ function* unreadableTags(value: unknown): Generator<string> {
 }
 
 if (import.meta.main) {
-  const problems = await checkDocs(Object.values(denoJson.exports));
+  const problems = await checkDocs(
+    Object.values(denoJson.exports),
+    await standardArguments(),
+  );
   for (const problem of problems) console.error(problem);
   if (problems.length > 0) Deno.exit(1);
 }

@@ -12,10 +12,19 @@
 
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { runDeno } from "./deno.ts";
+import { runDeno, serveStandIn, standardArguments } from "./deno.ts";
 
-/** What is wrong with the package in the folder `root`. */
-export async function checkPublish(root: string): Promise<string[]> {
+/**
+ * What is wrong with the package in the folder `root`.
+ *
+ * @param root The folder.
+ * @param standIns Whether JSR cannot be reached, which `deno publish` asks for
+ * what is imported from there.
+ */
+export async function checkPublish(
+  root: string,
+  { standIns = false } = {},
+): Promise<string[]> {
   const { exports }: { exports: Record<string, string> } = JSON.parse(
     await Deno.readTextFile(join(root, "deno.json")),
   );
@@ -25,9 +34,11 @@ export async function checkPublish(root: string): Promise<string[]> {
     "deno.json",
     ...Object.values(exports).map((path) => path.replace("./", "")),
   ];
+  await using registry = standIns ? await serveStandIn("@std/path") : null;
   const { success, stdout, stderr } = await runDeno(
     ["publish", "--dry-run", "--allow-dirty"],
     root,
+    registry?.env,
   );
   if (!success) return [stderr];
   const base = pathToFileURL(join(root, "/")).href;
@@ -47,7 +58,8 @@ export async function checkPublish(root: string): Promise<string[]> {
 
 if (import.meta.main) {
   const root = fileURLToPath(new URL("../", import.meta.url));
-  const problems = await checkPublish(root);
+  const standIns = (await standardArguments()).length > 0;
+  const problems = await checkPublish(root, { standIns });
   for (const problem of problems) console.error(problem);
   if (problems.length > 0) Deno.exit(1);
 }

@@ -8,12 +8,14 @@
  * `SW_STD=jsr` or `SW_STD=local` decides without asking JSR.
  */
 
+import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import denoJson from "../deno.json" with { type: "json" };
 
 const ROOT = new URL("../", import.meta.url);
 const STAND_INS: Record<string, string> = {
   "@std/assert": "tools/closed/assert.ts",
+  "@std/path": "tools/closed/path.ts",
   "@std/testing/time": "tools/closed/time.ts",
 };
 
@@ -58,15 +60,47 @@ export async function standardArguments(): Promise<string[]> {
   return useJsr ? [] : [`--import-map=${standInImportMap()}`];
 }
 
+/**
+ * Serves the stand-in of a package as JSR would, for what takes no import map:
+ * the environment for it.
+ */
+export async function serveStandIn(
+  name: string,
+): Promise<AsyncDisposable & { env: Record<string, string> }> {
+  const text = await Deno.readTextFile(new URL(STAND_INS[name] ?? "", ROOT));
+  const hash = createHash("sha256").update(text).digest("hex");
+  const manifest = { "/mod.ts": { size: 0, checksum: `sha256-${hash}` } };
+  const files: Record<string, string> = {
+    [`/${name}/meta.json`]: JSON.stringify({ versions: { "1.0.0": {} } }),
+    [`/${name}/1.0.0_meta.json`]: JSON.stringify({
+      manifest,
+      exports: { ".": "./mod.ts" },
+    }),
+    [`/${name}/1.0.0/mod.ts`]: text,
+  };
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    ({ url }) => {
+      const file = files[new URL(url).pathname];
+      return new Response(file, { status: file === undefined ? 404 : 200 });
+    },
+  );
+  return {
+    env: { JSR_URL: `http://127.0.0.1:${server.addr.port}/` },
+    [Symbol.asyncDispose]: () => server.shutdown(),
+  };
+}
+
 /** Runs `deno` to its end, in silence, and resolves with what it said. */
 export async function runDeno(
   args: string[],
   cwd: string = fileURLToPath(ROOT),
+  env: Record<string, string> = {},
 ): Promise<{ success: boolean; stdout: string; stderr: string }> {
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args,
     cwd,
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", ...env },
   }).output();
   const decoder = new TextDecoder();
   return {

@@ -34,11 +34,11 @@ export async function ok(standard: string[]): Promise<OkResult> {
       () => deno("check", "-q", ...standard, "--doc", ".", "README.md"),
     ],
     ["standalone", () => checkStandalone(standaloneModules())],
-    ["publish", () => checkPublish(ROOT)],
+    ["publish", () => checkPublish(ROOT, { standIns: standard.length > 0 })],
     ["fmt", () => deno("fmt", "--check")],
     ["lint", () => deno("lint")],
-    ["doc lint", () => deno("doc", "--lint", ...PATHS)],
-    ["docs", docs],
+    ["doc lint", () => deno("doc", "--lint", ...standard, ...PATHS)],
+    ["docs", () => docs(standard)],
     ["exports", () => checkExports(ROOT)],
     ["workers", workers],
   ];
@@ -68,9 +68,9 @@ async function deno(...args: string[]): Promise<string[]> {
   return success ? [] : [stdout + stderr];
 }
 
-async function docs(): Promise<string[]> {
+async function docs(standard: string[]): Promise<string[]> {
   return [
-    ...await checkDocs(PATHS),
+    ...await checkDocs(PATHS, standard),
     ...checkMarkdown(await Deno.readTextFile(`${ROOT}README.md`)),
   ];
 }
