@@ -149,7 +149,12 @@ export async function usePreloadResponse(
   event: UsePreloadResponseEvent,
 ): Promise<Response> {
   drainPreloadResponse(event);
-  return await event.preloadResponse ?? await fetch(event.request);
+  const response = await event.preloadResponse ?? await fetch(event.request);
+  if (response.type !== "error") return response;
+  // So a preload that has failed resolves in Firefox.
+  throw new TypeError(
+    `Cannot fetch ${event.request.url}: the network failed`,
+  );
 }
 
 /**

@@ -121,6 +121,15 @@ Deno.test("usePreloadResponse() rejects when the preload fails", async () => {
   host.close();
 });
 
+Deno.test("usePreloadResponse() rejects when the preload resolves with an error", async () => {
+  const event = {
+    request: new Request("https://example.test/"),
+    preloadResponse: Promise.resolve(Response.error()),
+    waitUntil() {},
+  };
+  await assertRejects(() => usePreloadResponse(event), TypeError);
+});
+
 Deno.test("drainPreloadResponse() keeps the worker alive until the preload has settled", async () => {
   const { promise, reject } = Promise.withResolvers<Response>();
   const lifetimes: Promise<unknown>[] = [];

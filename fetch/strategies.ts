@@ -32,7 +32,8 @@
  * | `isStorable`         | a status of 200 to 299  | an error page, what is opaque  |
  *
  * So an error page never replaces a good copy, and neither does a body that breaks
- * off: the copy is replaced when the last byte is there. A write that fails, such
+ * off: the copy is replaced when the last byte is there. (Without a
+ * `Content-Length`, WebKitGTK takes what has come by then for the whole.) A write that fails, such
  * as for lack of space, changes nothing for the page; pass a cache whose `put()`
  * makes room.
  *
@@ -742,6 +743,10 @@ async function exchange(
     : undefined;
   const sent = toSend(request, copy, signal);
   let response = preloaded ?? await (options.fetch ?? fetch)(sent);
+  if (response.type === "error") {
+    // So a preload that has failed resolves in Firefox.
+    throw new TypeError(`Cannot fetch ${request.url}: the network failed`);
+  }
   if (copy && response.status === 304) response = renew(copy, response);
   store(event, options, response);
   return withoutRedirect(request, response);

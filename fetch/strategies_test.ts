@@ -764,6 +764,20 @@ Deno.test("networkFirst() answers a navigation with its preload, and stores it",
   host.close();
 });
 
+Deno.test("networkFirst() answers with the copy when the network resolves with an error", async () => {
+  const { host, page } = await open(
+    (event) =>
+      networkFirst(event, {
+        cache,
+        isFailure: () => false,
+        fetch: () => Promise.resolve(Response.error()),
+      }),
+  );
+  await keep(host);
+  assertEquals(await textOf(page.fetch("/r")), "copy");
+  host.close();
+});
+
 Deno.test("cacheFirst() waits for a preload that it does not need", async () => {
   const lifetimes: Promise<unknown>[] = [];
   const { promise, reject } = Promise.withResolvers<Response>();
