@@ -8,7 +8,15 @@
  */
 
 export * from "./after_handled.ts";
+export * from "./broadcast_update.ts";
+export * from "./cache_urls.ts";
+export * from "./compose.ts";
+export * from "./content_index.ts";
 export * from "./expire_cache.ts";
+export * from "./mock.ts";
 export * from "./navigation_preload.ts";
+export * from "./precache.ts";
 export * from "./range_response.ts";
 export * from "./strategies.ts";
+export * from "./stream_upload.ts";
+export * from "./transform.ts";

@@ -39,6 +39,20 @@ import type {
   UsePreloadResponseEvent,
 } from "../fetch/navigation_preload.ts";
 import type {
+  BroadcastingCache,
+  BroadcastUpdateClients,
+  BroadcastUpdateEvent,
+  ReceiveUpdatesContainer,
+} from "../fetch/broadcast_update.ts";
+import type {
+  CacheURLsCache,
+  CacheURLsContainer,
+  CacheURLsWorker,
+  handleCacheURLs,
+  HandleCacheURLsEvent,
+  HandleCacheURLsScope,
+} from "../fetch/cache_urls.ts";
+import type {
   ExpireCacheCache,
   ExpireCacheEvent,
   ExpireCacheStorage,
@@ -130,6 +144,13 @@ import type {
   ScheduleLocks,
   ScheduleStore,
 } from "../sync/schedule.ts";
+import type { ComposeEvent } from "../fetch/compose.ts";
+import type {
+  ContentIndexCache,
+  ContentIndexRegistration,
+} from "../fetch/content_index.ts";
+import type { Mock, MockEvent } from "../fetch/mock.ts";
+import type { TransformCache, TransformEvent } from "../fetch/transform.ts";
 
 type Fits<Wanted, Real extends Wanted> = Real;
 
@@ -178,6 +199,19 @@ export type Good = [
   Fits<EnableNavigationPreloadRegistration, ServiceWorkerRegistration>,
   Fits<DrainPreloadResponseEvent, FetchEvent>,
   Fits<UsePreloadResponseEvent, FetchEvent>,
+  Fits<BroadcastUpdateClients, Clients>,
+  Fits<BroadcastUpdateEvent, FetchEvent>,
+  Fits<BroadcastingCache, Cache>,
+  Fits<BroadcastingCache, ExpiringCache>,
+  Fits<StrategyCache, BroadcastingCache>,
+  Fits<ReceiveUpdatesContainer, ServiceWorkerContainer>,
+  Fits<CacheURLsContainer, ServiceWorkerContainer>,
+  Fits<CacheURLsWorker, ServiceWorker>,
+  Fits<CacheURLsCache, Cache>,
+  Fits<CacheURLsCache, ExpiringCache>,
+  Fits<HandleCacheURLsScope, ServiceWorkerGlobalScope>,
+  Fits<HandleCacheURLsEvent, ExtendableMessageEvent>,
+  Fits<WorkerListener, ReturnType<typeof handleCacheURLs>>,
   Fits<ExpireCacheCache, Cache>,
   Fits<ExpireCacheEvent, FetchEvent>,
   Fits<ExpireCacheStorage, CacheStorage>,
@@ -241,6 +275,15 @@ export type Good = [
   Fits<ScopeLocation, URL>,
   Fits<ScopeOptions, { URLPattern: typeof URLPattern }>,
   Fits<ScopePattern, URLPattern>,
+
+  Fits<ComposeEvent, FetchEvent>,
+  Fits<ContentIndexCache, Cache>,
+  Fits<ContentIndexRegistration, ServiceWorkerRegistration>,
+  Fits<MockEvent, FetchEvent>,
+  Fits<(event: FetchEvent) => unknown, Mock>,
+  Fits<typeof fetch, Mock["fetch"]>,
+  Fits<TransformCache, Cache>,
+  Fits<TransformEvent, FetchEvent>,
 
   Fits<OutboxStore, Store>,
   Fits<OutboxStore, MemoryStore>,
@@ -344,6 +387,17 @@ export type Bad = [
   Fits<UnregisterRegistration, ServiceWorkerContainer>,
   // @ts-expect-error a worker cannot be reloaded
   Fits<ResetOriginScope, ServiceWorkerGlobalScope>,
+
+  // @ts-expect-error it is all caches, not one
+  Fits<ContentIndexCache, CacheStorage>,
+  // @ts-expect-error it has no scope
+  Fits<ContentIndexRegistration, ServiceWorkerContainer>,
+  // @ts-expect-error it is not a request
+  Fits<MockEvent, ExtendableMessageEvent>,
+  // @ts-expect-error nothing can be stored in it
+  Fits<TransformCache, CacheStorage>,
+  // @ts-expect-error it is not a request
+  Fits<TransformEvent, ExtendableEvent>,
 
   // @ts-expect-error it has no transactions
   Fits<OutboxStore, Map<string, unknown>>,

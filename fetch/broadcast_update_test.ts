@@ -1,0 +1,187 @@
+// Copyright 2026 the @serviceworker/std authors. MIT license.
+
+import { assertEquals, assertRejects } from "@std/assert";
+import { FakeTime } from "@std/testing/time";
+import { AsyncLocalStorage } from "node:async_hooks";
+import { createHost } from "../testing/host.ts";
+import {
+  broadcastingCache,
+  broadcastUpdate,
+  type BroadcastUpdateClient,
+  receiveUpdates,
+} from "./broadcast_update.ts";
+import { staleWhileRevalidate } from "./strategies.ts";
+
+const URL = "https://example.test/news";
+const TOLD = { "@serviceworker/std": { updated: URL } };
+
+/** Windows that note what they are told, of which the last comes late. */
+function bed(ids: string[], late?: string) {
+  const told: [id: string, message: unknown][] = [];
+  const clientOf = (id: string): BroadcastUpdateClient => ({
+    id,
+    postMessage: (message) => void told.push([id, message]),
+  });
+  let asked = 0;
+  const clients = {
+    matchAll: () => Promise.resolve(ids.map(clientOf)),
+    get: (id: string) =>
+      Promise.resolve(id === late && ++asked > 3 ? clientOf(id) : undefined),
+  };
+  return { told, clients };
+}
+
+function response(body: string, headers: Record<string, string> = {}) {
+  return new Response(body, { headers });
+}
+
+async function isTold(old: Response, fresh: Response): Promise<boolean> {
+  const { told, clients } = bed(["1", "2"]);
+  const event = { request: { url: URL } };
+  const result = await broadcastUpdate(clients, event, { old, fresh });
+  assertEquals(told, result ? [["1", TOLD], ["2", TOLD]] : []);
+  return result;
+}
+
+Deno.test("broadcastUpdate() compares validators before bodies", async () => {
+  const cases: [
+    old: Record<string, string>,
+    fresh: Record<string, string>,
+    isTold: boolean,
+  ][] = [
+    [{ etag: '"1"' }, { etag: '"1"' }, false],
+    [{ etag: '"1"' }, { etag: 'W/"1"' }, false],
+    [{ etag: '"1"' }, { etag: '"2"' }, true],
+    [
+      { etag: '"1"', "last-modified": "a" },
+      { etag: '"1"', "last-modified": "b" },
+      false,
+    ],
+    [{ "last-modified": "a" }, { "last-modified": "b" }, true],
+    [{ "last-modified": "a" }, { "last-modified": "a" }, false],
+    [
+      { "last-modified": "a", "content-length": "1" },
+      { "last-modified": "a", "content-length": "2" },
+      true,
+    ],
+    // Not comparable: the bodies are.
+    [{ etag: '"1"' }, { "last-modified": "a" }, true],
+    [{}, {}, true],
+  ];
+  for (const [old, fresh, expected] of cases) {
+    const responses = [response("old", old), response("new", fresh)] as const;
+    assertEquals(await isTold(...responses), expected);
+    assertEquals(await responses[1].text(), "new");
+  }
+});
+
+Deno.test("broadcastUpdate() compares bodies where there is no validator", async () => {
+  assertEquals(await isTold(response("a"), response("a")), false);
+  assertEquals(await isTold(response("a"), response("b")), true);
+});
+
+Deno.test("broadcastUpdate() says nothing of what is new or opaque", async () => {
+  const { told, clients } = bed(["1"]);
+  const event = { request: { url: URL } };
+  const fresh = response("a");
+  const opaque = response("b");
+  Object.defineProperty(opaque, "type", { value: "opaque" });
+  for (const old of [undefined, opaque]) {
+    const responses = { old, fresh };
+    assertEquals(await broadcastUpdate(clients, event, responses), false);
+  }
+  assertEquals(told, []);
+});
+
+Deno.test("broadcastUpdate() rejects if a body was used", async () => {
+  const fresh = response("a");
+  await fresh.text();
+  const { clients } = bed([]);
+  await assertRejects(
+    () =>
+      broadcastUpdate(clients, { request: { url: URL } }, {
+        old: response("b"),
+        fresh,
+      }),
+    TypeError,
+  );
+});
+
+Deno.test("broadcastUpdate() waits for the page that a navigation leads to", async () => {
+  using time = new FakeTime();
+  const { told, clients } = bed(["1"], "2");
+  const event = { request: { url: URL }, resultingClientId: "2" };
+  const done = broadcastUpdate(clients, event, {
+    old: response("", { etag: "1" }),
+    fresh: response("", { etag: "2" }),
+  });
+  for (let step = 0; step < 20; step++) await time.tickAsync(50);
+  assertEquals(await done, true);
+  assertEquals(told, [["1", TOLD], ["2", TOLD]]);
+});
+
+Deno.test("broadcastUpdate() does not wait for ever", async () => {
+  using time = new FakeTime();
+  const { told, clients } = bed([]);
+  const event = { request: { url: URL }, resultingClientId: "2" };
+  const done = broadcastUpdate(clients, event, {
+    old: response("", { etag: "1" }),
+    fresh: response("", { etag: "2" }),
+  });
+  for (let step = 0; step < 300; step++) await time.tickAsync(50);
+  assertEquals(await done, true);
+  assertEquals(told, []);
+});
+
+Deno.test("broadcastingCache() tells each page once what a strategy has renewed", async () => {
+  let news = "Rain";
+  const host = createHost({
+    globals: globalThis,
+    context: new AsyncLocalStorage(),
+    network: () => new Response(news),
+  });
+  await host.register((self) => {
+    self.addEventListener("fetch", (event) => {
+      const opened = self.caches.open("news");
+      const cache = broadcastingCache(self.clients, event, opened);
+      event.respondWith(staleWhileRevalidate(event, { cache }));
+    });
+  });
+  const page = await host.openWindow("/");
+  await host.idle();
+  const heard: string[] = [];
+  receiveUpdates(page.serviceWorker, (url) => heard.push(url));
+
+  assertEquals(await (await page.fetch("/")).text(), "Rain");
+  await host.idle();
+  assertEquals(heard, []);
+  news = "Sun";
+  assertEquals(await (await page.fetch("/")).text(), "Rain");
+  await host.idle();
+  assertEquals(heard, ["https://example.test/"]);
+  assertEquals(await (await page.fetch("/")).text(), "Sun");
+  await host.idle();
+  assertEquals(heard.length, 1);
+  host.close();
+});
+
+Deno.test("receiveUpdates() ignores other messages, and ends with its signal", async () => {
+  const host = createHost();
+  await host.register(() => {});
+  const page = await host.openWindow("/");
+  const heard: string[] = [];
+  const controller = new AbortController();
+  const { signal } = controller;
+  receiveUpdates(page.serviceWorker, (url) => heard.push(url), { signal });
+  const post = (data: unknown) =>
+    page.serviceWorker.dispatchEvent(new MessageEvent("message", { data }));
+  post(null);
+  post({ updated: URL });
+  post({ "@serviceworker/std": null });
+  post({ "@serviceworker/std": { updated: 1 } });
+  post(TOLD);
+  controller.abort();
+  post(TOLD);
+  assertEquals(heard, [URL]);
+  host.close();
+});
