@@ -126,9 +126,18 @@ Deno.test("resetOrigin() does not reload if it cannot note that", async () => {
 
 Deno.test("resetOrigin() reports what another page has open", async () => {
   const { host, window, left, reloads } = await start();
-  const database = await open(window.indexedDB, "one");
+  const { indexedDB } = window;
+  const database = await open(indexedDB, "one");
+  const { promise: blocked, resolve } = Promise.withResolvers<void>();
+  const deleteDatabase = indexedDB.deleteDatabase.bind(indexedDB);
+  indexedDB.deleteDatabase = (name) => {
+    const request = deleteDatabase(name);
+    request.addEventListener("blocked", () => resolve());
+    return request;
+  };
   using time = new FakeTime();
   const reset = resetOrigin(window);
+  await blocked;
   await time.tickAsync(5_000);
   const { failed, reloading } = await reset;
   assertEquals(
