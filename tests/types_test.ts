@@ -388,8 +388,6 @@ export type Bad = [
   // @ts-expect-error a worker cannot be reloaded
   Fits<ResetOriginScope, ServiceWorkerGlobalScope>,
 
-  // @ts-expect-error it is all caches, not one
-  Fits<ContentIndexCache, CacheStorage>,
   // @ts-expect-error it has no scope
   Fits<ContentIndexRegistration, ServiceWorkerContainer>,
   // @ts-expect-error it is not a request
