@@ -98,34 +98,28 @@ const CHARSET_REGEXP = /;\s*charset=\s*"?([^\s;"]+)/i;
  * @example A template for all articles
  * ```ts
  * import { compose } from "@serviceworker/std/fetch/compose";
- *
- * const sw = self as unknown as ServiceWorkerGlobalScope;
- * const articles = new URLPattern({ pathname: "/articles/:id" });
- *
- * sw.addEventListener("fetch", (event) => {
- *   const { id } = articles.exec(event.request.url)?.pathname.groups ?? {};
- *   if (event.request.mode !== "navigate" || id === undefined) return;
- *   event.respondWith(compose(event, [
- *     caches.match("/header.html"),
- *     fetch(`/fragments/${id}`),
- *     caches.match("/footer.html"),
- *   ], { fallback: () => "<p>This article cannot be shown offline." }));
- * });
- * ```
- *
- * @example What is ready comes first
- * ```ts
- * import { compose } from "@serviceworker/std/fetch/compose";
+ * import { createHost } from "@serviceworker/std/testing/host";
  * import { assertEquals } from "@std/assert";
  *
- * const event = { waitUntil() {} };
- * const { promise, resolve } = Promise.withResolvers<string>();
- * const { body } = compose(event, ["<h1>News</h1>", promise]);
- * const reader = body!.pipeThrough(new TextDecoderStream()).getReader();
- * assertEquals((await reader.read()).value, "<h1>News</h1>");
- * resolve("<p>It rains");
- * assertEquals((await reader.read()).value, "<p>It rains");
- * await reader.cancel();
+ * const articles = new URLPattern({ pathname: "/articles/:id" });
+ * using host = createHost({ network: () => new Response("<p>Hello") });
+ * await host.register((scope) => {
+ *   scope.addEventListener("fetch", (event) => {
+ *     const { id } = articles.exec(event.request.url)?.pathname.groups ?? {};
+ *     if (id === undefined) return;
+ *     event.respondWith(compose(event, [
+ *       `<!doctype html><title>Article ${Number(id)}</title>`,
+ *       scope.fetch(`/fragments/${id}`),
+ *       scope.caches.match("/footer.html"),
+ *     ], { fallback: () => "<p>This article cannot be shown offline." }));
+ *   });
+ * });
+ *
+ * const { response } = await host.openWindow("/articles/7");
+ * assertEquals(
+ *   await response.text(),
+ *   "<!doctype html><title>Article 7</title><p>Hello",
+ * );
  * ```
  */
 export function compose(

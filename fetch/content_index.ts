@@ -107,26 +107,13 @@ const ANY = { ignoreVary: true };
  * Makes an index of the pages in a cache, for a page or a worker. Each is known
  * by its URL, which is also its id in the browser's index.
  *
- * A user may delete an entry where the browser shows it. A worker then deletes the
- * page, as below.
+ * A user may delete an entry where the browser shows it: call `delete(event.id)` in
+ * `event.waitUntil()` of a `contentdelete` event.
  *
  * @param registration The registration, with an active worker that has a `fetch`
  * listener.
  * @param cache The cache of the pages, or its name.
  * @returns The index.
- *
- * @example Deleting what the user does not want any more
- * ```ts
- * import { createContentIndex } from "@serviceworker/std/fetch/content-index";
- *
- * const sw = self as unknown as ServiceWorkerGlobalScope;
- *
- * sw.addEventListener("contentdelete", (event) => {
- *   const articles = createContentIndex(sw.registration, "articles");
- *   const deletion = event as ExtendableEvent & { id: string };
- *   deletion.waitUntil(articles.delete(deletion.id));
- * });
- * ```
  *
  * @example Listing an article
  * ```ts

@@ -70,29 +70,22 @@ const ROUTE_REGEXP = /^(\*|[A-Z]+) (\S+)$/;
  * @throws {TypeError} If the name of a route has no method or address, or the
  * address is no pattern.
  *
- * @example In a worker for development
- * ```ts
- * import { createMock } from "@serviceworker/std/fetch/mock";
- *
- * const sw = self as unknown as ServiceWorkerGlobalScope;
- *
- * sw.addEventListener("fetch", createMock({
- *   "GET /api/episodes": [{ id: "1", title: "The first" }],
- *   "POST /api/comments": () => new Response(null, { status: 201 }),
- *   "* /api/account": new Error("The network fails"),
- * }, { delay: 300 }));
- * ```
- *
- * @example In a test
+ * @example In a test, and in a worker for development
  * ```ts
  * import { createMock } from "@serviceworker/std/fetch/mock";
  * import { assertEquals } from "@std/assert";
  *
- * const { fetch } = createMock({
+ * const mock = createMock({
  *   "GET /users/:id": (_request, { id }) => ({ id, name: "Ada" }),
+ *   "POST /comments": () => new Response(null, { status: 201 }),
+ *   "* /account": new Error("The network fails"),
  * });
- * const response = await fetch("https://example.com/users/7");
+ *
+ * const response = await mock.fetch("https://example.com/users/7");
  * assertEquals(await response.json(), { id: "7", name: "Ada" });
+ *
+ * const sw = self as unknown as ServiceWorkerGlobalScope;
+ * sw.addEventListener("fetch", mock);
  * ```
  */
 export function createMock(

@@ -51,29 +51,28 @@ const RANGE_REGEXP =
  * @example Serving media from a cache
  * ```ts
  * import { rangeResponse } from "@serviceworker/std/fetch/range-response";
- *
- * const sw = self as unknown as ServiceWorkerGlobalScope;
- *
- * sw.addEventListener("fetch", (event) => {
- *   const { request } = event;
- *   if (request.destination !== "audio") return;
- *   event.respondWith((async () => {
- *     const response = await caches.match(request.url);
- *     return response ? await rangeResponse(request, response) : fetch(request);
- *   })());
- * });
- * ```
- *
- * @example The last four bytes
- * ```ts
- * import { rangeResponse } from "@serviceworker/std/fetch/range-response";
+ * import { createHost } from "@serviceworker/std/testing/host";
  * import { assertEquals } from "@std/assert";
  *
- * const request = new Request("https://example.com/a.txt", {
- *   headers: { range: "bytes=-4" },
+ * using host = createHost({ network: () => new Response("0123456789") });
+ * await host.register((scope) => {
+ *   const { caches } = scope;
+ *   scope.addEventListener("install", (event) => {
+ *     event.waitUntil(caches.open("media").then((cache) => cache.add("/a.mp3")));
+ *   });
+ *   scope.addEventListener("fetch", (event) => {
+ *     const { request } = event;
+ *     if (!request.url.endsWith(".mp3")) return;
+ *     event.respondWith(caches.match(request.url).then((response) =>
+ *       response ? rangeResponse(request, response) : scope.fetch(request)
+ *     ));
+ *   });
  * });
- * const response = await rangeResponse(request, new Response("0123456789"));
- * assertEquals(response.status, 206);
+ *
+ * const page = await host.openWindow("/");
+ * host.network.offline = true;
+ * const headers = { range: "bytes=-4" };
+ * const response = await page.fetch("/a.mp3", { headers });
  * assertEquals(response.headers.get("content-range"), "bytes 6-9/10");
  * assertEquals(await response.text(), "6789");
  * ```

@@ -86,39 +86,27 @@ const SCRIPT_REGEXP = /^(text|application)\/javascript\b/i;
  * @example TypeScript without a build
  * ```ts
  * import { transform } from "@serviceworker/std/fetch/transform";
- *
- * // A worker imports a compiler, such as sucrase or esbuild-wasm.
- * const compile = (source: string) => source.replaceAll(": string", "");
- * const sw = self as unknown as ServiceWorkerGlobalScope;
- *
- * sw.addEventListener("fetch", (event) => {
- *   if (!new URL(event.request.url).pathname.endsWith(".ts")) return;
- *   event.respondWith((async () => {
- *     const response = await fetch(event.request);
- *     return await transform(event, response, compile, {
- *       cache: "compiled",
- *       version: "1.0.0",
- *     });
- *   })());
- * });
- * ```
- *
- * @example What a page gets
- * ```ts
- * import { transform } from "@serviceworker/std/fetch/transform";
+ * import { createHost } from "@serviceworker/std/testing/host";
  * import { assertEquals } from "@std/assert";
  *
- * const event = {
- *   request: new Request("https://example.com/a.ts"),
- *   waitUntil() {},
- * };
- * const source = new Response("let a: string;");
- * const response = await transform(
- *   event,
- *   source,
- *   (text) => text.replaceAll(": string", ""),
- * );
- * assertEquals(await response.text(), "let a;");
+ * // Stands for a compiler, such as sucrase or esbuild-wasm.
+ * const compile = (source: string) => source.replaceAll(": string", "");
+ *
+ * using host = createHost({ network: () => new Response("let a: string;") });
+ * await host.register((scope) => {
+ *   scope.addEventListener("fetch", (event) => {
+ *     if (!event.request.url.endsWith(".ts")) return;
+ *     event.respondWith((async () => {
+ *       const response = await scope.fetch(event.request);
+ *       const cache = await scope.caches.open("compiled");
+ *       return await transform(event, response, compile, { cache });
+ *     })());
+ *   });
+ * });
+ *
+ * const page = await host.openWindow("/");
+ * assertEquals(await (await page.fetch("/a.ts")).text(), "let a;");
+ * await host.idle();
  * ```
  */
 export async function transform(
