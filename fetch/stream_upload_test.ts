@@ -242,6 +242,47 @@ Deno.test("streamUpload() rejects with the reason of the request's signal", asyn
   assertEquals([await upload, await cancelled], ["enough", "enough"]);
 });
 
+Deno.test("streamUpload() lets no server take an aborted upload for complete", async () => {
+  let ended: unknown;
+  using _ = pretend({
+    asks: true,
+    async fetch(_, init) {
+      const text = await new Response(init?.body ?? null).text()
+        .catch((reason) => {
+          ended = reason;
+        });
+      if (text !== undefined) ended = text;
+      throw new DOMException("", "AbortError");
+    },
+  });
+  const controller = new AbortController();
+  const body = new ReadableStream<Bytes>({
+    start: (controller) => controller.enqueue(new Uint8Array(1)),
+  });
+  const upload = streamUpload(post(), body, {
+    signal: controller.signal,
+    progress: () => queueMicrotask(() => controller.abort("enough")),
+  });
+  assertEquals(await upload.catch((reason) => reason), "enough");
+  assertEquals(ended, "enough");
+});
+
+Deno.test("streamUpload() rejects with its signal's reason where the engine has another", async () => {
+  using _ = pretend({
+    asks: true,
+    fetch: (_, init) =>
+      new Promise((_, reject) => {
+        const error = new DOMException("", "AbortError");
+        init?.signal?.addEventListener("abort", () => reject(error));
+      }),
+  });
+  const controller = new AbortController();
+  const { signal } = controller;
+  const upload = streamUpload(post(), silent().stream, { signal });
+  controller.abort("enough");
+  assertEquals(await upload.catch((reason) => reason), "enough");
+});
+
 Deno.test("streamUpload() removes its abort listener when it settles", async () => {
   await using server = serve();
   const { signal } = new AbortController();
