@@ -17,6 +17,8 @@ export * from "./mock.ts";
 export * from "./navigation_preload.ts";
 export * from "./precache.ts";
 export * from "./range_response.ts";
+export * from "./router.ts";
+export * from "./static_routes.ts";
 export * from "./strategies.ts";
 export * from "./stream_upload.ts";
 export * from "./transform.ts";

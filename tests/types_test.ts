@@ -114,6 +114,17 @@ import type {
   UnregisterWorker,
 } from "../lifecycle/unregister.ts";
 import type { LaunchScope } from "../lifecycle/launch.ts";
+import type {
+  createRouter,
+  RouterEvent,
+  RouterOptions,
+  RouterPattern,
+} from "../fetch/router.ts";
+import type {
+  StaticRoutesEvent,
+  StaticRoutesOptions,
+  StaticRoutesPattern,
+} from "../fetch/static_routes.ts";
 import type { OwnWorkerScope } from "../lifecycle/own_worker.ts";
 import type { PageStateWindow } from "../lifecycle/page_state.ts";
 import type { SetLaunchConsumerWindow } from "../lifecycle/set_launch_consumer.ts";
@@ -168,6 +179,14 @@ export type Good = [
   Fits<RequestContainer, ServiceWorkerContainer>,
   Fits<RespondEvent, ExtendableMessageEvent>,
   Fits<RespondEvent, MessageEvent>,
+  Fits<RouterEvent, FetchEvent>,
+  Fits<RouterPattern, URLPattern>,
+  Fits<RouterOptions["URLPattern"], typeof URLPattern>,
+  Fits<(event: FetchEvent) => unknown, ReturnType<typeof createRouter>>,
+  Fits<StaticRoutesPattern, URLPattern>,
+  Fits<StaticRoutesOptions["URLPattern"], typeof URLPattern>,
+  Fits<StaticRoutesEvent, ExtendableEvent>,
+  Fits<StaticRoutesOptions, Omit<RouterOptions, "URLPattern">>,
   Fits<WorkerListener, ReturnType<typeof respond>>,
   Fits<PageListener, ReturnType<typeof respond>>,
 
@@ -396,6 +415,11 @@ export type Bad = [
   Fits<TransformCache, CacheStorage>,
   // @ts-expect-error it is not a request
   Fits<TransformEvent, ExtendableEvent>,
+
+  // @ts-expect-error it is not a request
+  Fits<RouterEvent, ExtendableEvent>,
+  // @ts-expect-error it takes strings that are none
+  Fits<RouterPattern, RegExp>,
 
   // @ts-expect-error it has no transactions
   Fits<OutboxStore, Map<string, unknown>>,
