@@ -198,12 +198,14 @@ export interface Precache {
   install(options?: PrecacheInstallOptions): Promise<PrecacheReport>;
   /**
    * Stores what is not there yet, in any event of the active worker, and resolves
-   * when that was tried; within one life of the worker, that is once, or a minute
-   * after something failed. It waits until the event is handled.
+   * when that was tried: once in a life of the worker, or again a minute after
+   * something failed, or when `respond()` has missed a file. It begins when the
+   * event is handled.
    *
-   * A `fetch` event may wait for it. `activate` should not, since pages then wait
-   * too. After five minutes it ends, and the next event goes on. What the server
-   * says is not there (404 or 410) is not asked for again.
+   * Have a `fetch` event wait for it, not `activate`, since pages then wait too.
+   * It rejects if the quota is exceeded, storage is blocked, or after five
+   * minutes; the next life goes on. What the server says is not there (404 or 410)
+   * is not asked for again.
    */
   rest(event?: PrecacheRestEvent): Promise<PrecacheReport>;
   /** Whether a request is for one of the files: what a `fetch` listener has to know at once. */
@@ -325,6 +327,7 @@ export function precache(
   let located: Map<string, Located> | undefined;
   let running: Promise<PrecacheReport> | undefined;
   let retryAt = 0;
+  let isComplete = false;
 
   /** The entries by their URL, which no worker has to sort out as it starts. */
   const entries = (): Map<string, Located> =>
@@ -512,8 +515,12 @@ export function precache(
     const preloaded = preloadResponse?.catch(() => undefined);
     // Browsers warn of one that is not waited for.
     if (preloaded) event.waitUntil(preloaded);
-    return await match(request) ?? await repair(event) ??
-      (await preloaded as Response | undefined) ?? await scope.fetch(request);
+    const stored = await match(request);
+    if (stored) return stored;
+    // If the storage was cleared, there is more to restore.
+    if (isComplete) retryAt = 0;
+    return await repair(event) ?? await preloaded as Response | undefined ??
+      await scope.fetch(request);
   };
 
   return {
@@ -524,11 +531,13 @@ export function precache(
     rest(event = {}) {
       if (running && Date.now() < retryAt) return running;
       retryAt = Infinity;
-      const retry = () => {
-        retryAt = Date.now() + RETRY_DELAY;
+      isComplete = false;
+      const settle = (report?: PrecacheReport) => {
+        isComplete = report?.failed.length === 0;
+        if (!isComplete) retryAt = Date.now() + RETRY_DELAY;
       };
       running = storeRest(event);
-      running.then(({ failed }) => failed.length > 0 && retry(), retry);
+      running.then(settle, () => settle());
       return running;
     },
     has: (request) => find(request) !== undefined,

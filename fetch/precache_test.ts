@@ -605,6 +605,17 @@ Deno.test("rest() restores everything when the user has cleared the storage", as
   assertEquals(Object.keys(await stored(host, "1")).length, 4);
 });
 
+Deno.test("rest() looks again when respond() has missed a file", async () => {
+  const scope = scopeOf(() => new Response());
+  const files = precache(scope, FIRST, { name: "app" });
+  await files.install();
+  await files.rest();
+  await scope.caches.delete(files.cacheName);
+  assertEquals((await files.rest()).fetched, 1);
+  await files.respond(eventOf("/").event);
+  assertEquals((await files.rest()).fetched, 4);
+});
+
 Deno.test("rest() leaves no half of a version that is cleared meanwhile", async () => {
   const scope = scopeOf(async ({ url }) => {
     if (url.endsWith("/help")) await scope.caches.delete(files.cacheName);
