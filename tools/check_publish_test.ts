@@ -42,3 +42,12 @@ Deno.test("checkPublish() reports what JSR refuses", async () => {
   const problems = await checkPublish(folder.path);
   assertStringIncludes(problems.join("\n"), "missing explicit return type");
 });
+
+Deno.test("checkPublish() needs no JSR if there are stand-ins", async () => {
+  await using folder = await tempFolder({
+    ...GOOD,
+    "mod.ts":
+      'import { join } from "jsr:@std/path@^1";\nexport const A: string = join("a", "b");\n',
+  });
+  assertEquals(await checkPublish(folder.path, { standIns: true }), []);
+});
