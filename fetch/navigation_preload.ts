@@ -5,9 +5,9 @@
  * that a navigation does not wait for both in turn. Runs in the worker.
  *
  * Once it is enabled, every navigation is requested, and what is requested has to
- * be awaited: if the event is over before, the browser complains ("the preload
- * request was cancelled before 'preloadResponse' settled"), and a page that was
- * not answered from the preload is requested twice. So a `fetch` listener calls,
+ * be read: if the event is over before, the browser complains ("the preload
+ * request was cancelled before 'preloadResponse' settled"), and a page that is
+ * fetched all the same is requested twice. So a `fetch` listener calls,
  * for a navigation, one of `usePreloadResponse` and `drainPreloadResponse`.
  *
  * The browser remembers that it is enabled for as long as there is the
@@ -148,7 +148,6 @@ export async function enableNavigationPreload(
 export async function usePreloadResponse(
   event: UsePreloadResponseEvent,
 ): Promise<Response> {
-  drainPreloadResponse(event);
   const response = await event.preloadResponse ?? await fetch(event.request);
   if (response.type !== "error") return response;
   // So a preload that has failed resolves in Firefox.
@@ -158,9 +157,11 @@ export async function usePreloadResponse(
 }
 
 /**
- * Keeps the worker alive until the response to the preload is there, and drops it.
- * Call it, while the event is being handled, wherever a navigation is answered
- * without the network, or left to the browser.
+ * Keeps the worker alive until the response to the preload has been read to its
+ * end, and drops it. Call it, while the event is being handled, wherever a
+ * navigation is answered without the network, or left to the browser. (To wait for
+ * `preloadResponse` alone, as often advised, is not enough: Chromium complains if
+ * the event is over before the body is there.)
  *
  * @param event The event.
  *
@@ -185,5 +186,9 @@ export async function usePreloadResponse(
  */
 export function drainPreloadResponse(event: DrainPreloadResponseEvent): void {
   const { preloadResponse } = event;
-  if (preloadResponse) event.waitUntil(preloadResponse.catch(() => {}));
+  if (!preloadResponse) return;
+  const drained = preloadResponse
+    .then((response) => response?.body?.pipeTo(new WritableStream()))
+    .catch(() => {});
+  event.waitUntil(drained);
 }

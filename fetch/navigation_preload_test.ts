@@ -130,7 +130,23 @@ Deno.test("usePreloadResponse() rejects when the preload resolves with an error"
   await assertRejects(() => usePreloadResponse(event), TypeError);
 });
 
-Deno.test("drainPreloadResponse() keeps the worker alive until the preload has settled", async () => {
+Deno.test("drainPreloadResponse() keeps the worker alive until the preload is read to its end", async () => {
+  const { readable, writable } = new TransformStream<Uint8Array<ArrayBuffer>>();
+  const lifetimes: Promise<unknown>[] = [];
+  let isOver = false;
+  drainPreloadResponse({
+    preloadResponse: Promise.resolve(new Response(readable)),
+    waitUntil: (promise) => lifetimes.push(promise),
+  });
+  lifetimes[0]?.then(() => isOver = true);
+  const writer = writable.getWriter();
+  await writer.write(new Uint8Array(9));
+  assertEquals(isOver, false);
+  await writer.close();
+  await lifetimes[0];
+});
+
+Deno.test("drainPreloadResponse() is not troubled by a preload that fails", async () => {
   const { promise, reject } = Promise.withResolvers<Response>();
   const lifetimes: Promise<unknown>[] = [];
   drainPreloadResponse({

@@ -267,8 +267,10 @@ export async function cacheFirst(
   options: CacheFirstOptions,
 ): Promise<Response> {
   begin(event, options);
-  return await match(event, options) ??
-    await answer(event, options, ask(event, options));
+  const copy = await match(event, options);
+  if (!copy) return await answer(event, options, ask(event, options));
+  drain(event);
+  return copy;
 }
 
 /**
@@ -324,7 +326,7 @@ export async function networkFirst(
   timer.clear();
   const instead = isLate ? await find() : undefined;
   if (!instead) return await answer(event, options, network, find);
-  event.waitUntil(network.then(drop, () => {}));
+  dropLater(event, network);
   return instead;
 }
 
@@ -378,9 +380,9 @@ export async function staleWhileRevalidate(
   const revalidate = async () => {
     await whenHandled(event);
     const known = options.conditional ? await match(event, options) : undefined;
-    drop(await ask(event, options, known));
+    await drop(event, await ask(event, options, known));
   };
-  event.waitUntil(revalidate().catch(() => {}));
+  extend(event, revalidate());
   return copy;
 }
 
@@ -440,7 +442,10 @@ export async function race(
   } catch {
     return await answer(event, options, network);
   }
-  copy.then((copy) => copy === first ? lost.abort() : drop(copy), () => {});
+  copy.then(
+    (copy) => copy === first ? lost.abort() : copy.body?.cancel(),
+    () => {},
+  );
   return first;
 }
 
@@ -483,6 +488,7 @@ export async function cacheOnly(
   options: CacheOnlyOptions,
 ): Promise<Response> {
   begin(event, options);
+  drain(event);
   return await match(event, options) ??
     await answer(
       event,
@@ -541,12 +547,18 @@ export async function networkOnly(
   return await answer(event, options, network);
 }
 
-/** Refuses what is aborted, and has a preload awaited whatever comes of it. */
+/** Refuses what is aborted. */
 function begin(event: StrategyEvent, { signal }: Options): void {
-  signal?.throwIfAborted();
+  if (!signal?.aborted) return;
+  drain(event);
+  throw signal.reason;
+}
+
+/** Reads a preload that is not needed. */
+function drain(event: StrategyEvent): void {
   const { preloadResponse, request } = event;
   if (request.mode !== "navigate" || !preloadResponse) return;
-  event.waitUntil(preloadResponse.catch(() => {}));
+  dropLater(event, preloadResponse);
 }
 
 /** The network's response, or what stands in for it if it has failed. */
@@ -572,7 +584,9 @@ async function answer(
     if (reason instanceof Response) return reason;
     throw reason;
   }
-  if (instead !== reason) drop(reason);
+  if (reason instanceof Response && instead !== reason) {
+    extend(event, drop(event, reason));
+  }
   return instead;
 }
 
@@ -687,9 +701,15 @@ async function ask(
   const start = (signal: AbortSignal) =>
     exchange(event, options, { copy, signal });
   try {
-    return await (shared
-      ? share(shared, idOf(request), any, start)
-      : abortable(start(any), any));
+    if (shared) return await share(shared, idOf(request), any, start);
+    const response = start(any);
+    try {
+      return await abortable(response, any);
+    } catch (error) {
+      // A preload cannot be aborted.
+      dropLater(event, response);
+      throw error;
+    }
   } finally {
     timer.clear();
   }
@@ -810,11 +830,7 @@ function store(
     if (stored) await opened.put(key, stored);
     else await opened.delete?.(key, { ignoreVary: true });
   };
-  try {
-    event.waitUntil(whenHandled(event).then(write).catch(() => {}));
-  } catch {
-    // The event is over, and others wait for what it asked for.
-  }
+  extend(event, whenHandled(event).then(write));
 }
 
 /** The module's table. */
@@ -843,9 +859,34 @@ async function whenHandled({ handled }: StrategyEvent): Promise<void> {
   await handedOver.catch(() => {});
 }
 
-/** Lets go of a response that nobody will read. */
-function drop(response: unknown): void {
-  if (response instanceof Response) response.body?.cancel().catch(() => {});
+/** Keeps the worker alive for what nobody else waits for, and which may fail. */
+function extend(event: StrategyEvent, work: Promise<unknown>): void {
+  const done = work.catch(() => {});
+  try {
+    event.waitUntil(done);
+  } catch {
+    // The event is over: it is done for as long as the worker lives.
+  }
+}
+
+/** Lets go of a response that is yet to come. */
+function dropLater(
+  event: StrategyEvent,
+  response: Promise<Response | undefined>,
+): void {
+  extend(event, response.then((late) => drop(event, late)));
+}
+
+/** Lets go of a response of the network that nobody will read. */
+async function drop(
+  { request }: StrategyEvent,
+  response: Response | undefined,
+): Promise<void> {
+  // Of a preload that is not read to its end Chromium says that it was
+  // "cancelled before 'preloadResponse' settled".
+  await (request.mode === "navigate"
+    ? response?.body?.pipeTo(new WritableStream())
+    : response?.body?.cancel());
 }
 
 function startTimer(
