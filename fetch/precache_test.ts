@@ -223,6 +223,15 @@ Deno.test("precache() fetches what an older version noted and has lost", async (
   assertEquals((await stored(host, "2"))["/logo.svg"], "/logo.svg of 2");
 });
 
+Deno.test("install() does not trust what it finds without a record", async () => {
+  const scope = scopeOf(() => new Response("new"));
+  const files = precache(scope, FIRST, { name: "app" });
+  const cache = await scope.caches.open(files.cacheName);
+  await cache.put("/", new Response("old"));
+  assertEquals((await files.install()).fetched, 3);
+  assertEquals(await (await files.match("/"))?.text(), "new");
+});
+
 Deno.test("install() says which file is missing, and keeps what it has for the next attempt", async () => {
   const server = serve();
   using host = createHost({ network: server.network });
