@@ -23,9 +23,9 @@ const RANGE_REGEXP =
  * for, as RFC 9110 (section 14) says: with 206 and the range, cut to what there
  * is; or with 416 if there is none of it. The body is a slice of the response's
  * Blob, which Chromium and Firefox do not hold in memory, whatever its size;
- * Firefox takes a second for 256 MB, and WebKit reads all that is stored. The
- * slice has the headers of the response, with `Content-Range`, `Content-Length`
- * and `Accept-Ranges` its own.
+ * WebKit does. The slice has the headers of the response, with `Content-Range`,
+ * `Content-Length` and `Accept-Ranges` its own. Of an empty file, the last bytes
+ * are the whole, with 200.
  *
  * `response` is passed on as it is, which is always allowed, where
  *
@@ -37,7 +37,6 @@ const RANGE_REGEXP =
  *   and strong. A date has to be that of `Last-Modified`, and the `Date` of the
  *   response a second later or more: what changes twice in a second has the same
  *   date twice;
- * - the last bytes of an empty file are asked for;
  * - its status is not 200, as of a 206, which the server has cut itself, of an
  *   error, and of an opaque response;
  * - it has a `Content-Encoding`: ranges are of the encoded bytes, and a script

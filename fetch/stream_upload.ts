@@ -37,8 +37,8 @@ export interface StreamUploadResult {
 
 /**
  * Sends `request` with `body` once. The stream is not read twice, so nothing is
- * tried again after its first chunk was taken, and the request cannot follow a
- * redirect with it, except a 303.
+ * tried again after its first chunk was taken, and a request that is streamed
+ * follows no redirect but a 303.
  *
  * The body is streamed if the browser can do so. Firefox lets a script think that
  * it can, and sends the text "[object ReadableStream]". Where a resource of the
