@@ -323,8 +323,7 @@ export function expireCache(
 
   function noteUse(key: string, used: number): void {
     const change = changes.get(key);
-    if (typeof change === "object") changes.set(key, { ...change, used });
-    else changes.set(key, used);
+    changes.set(key, typeof change === "object" ? { ...change, used } : used);
     const entry = index.get(key);
     if (entry) learn(key, { ...entry, used });
     schedule();
@@ -396,7 +395,12 @@ export function expireCache(
       written = clock;
     } catch (error) {
       // What was noted meanwhile is newer.
-      changes = new Map([...batch, ...changes]);
+      for (const [key, change] of changes) {
+        const older = batch.get(key);
+        const isUse = typeof change === "number" && typeof older === "object";
+        batch.set(key, isUse ? { ...older, used: change } : change);
+      }
+      changes = batch;
       throw error;
     }
   }

@@ -343,6 +343,26 @@ Deno.test("expireCache() goes on after its store has failed", async () => {
   assertEquals((await cache.expire()).entries, 2);
 });
 
+Deno.test("expireCache() writes what was used while writing failed", async () => {
+  using bed = new Bed();
+  const { state, store } = breakable(bed.store);
+  const cache: ExpiringCache = bed.open({
+    store: {
+      ...store,
+      async transact(work) {
+        if (state.broken) await use(cache, "a");
+        return await store.transact(work);
+      },
+    },
+  });
+  await put(cache, "z");
+  state.broken = true;
+  await put(cache, "a");
+  state.broken = false;
+  await put(cache, "b");
+  assertEquals(await bed.stored(), "a b z");
+});
+
 Deno.test("expireCache() makes room, and stores at the second try", async () => {
   using bed = new Bed();
   const body = "x".repeat(900);
