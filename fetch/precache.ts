@@ -39,7 +39,8 @@ export interface PrecacheEntry {
   /**
    * The hash that the browser compares the content with, such as `"sha384-…"`.
    * Without it, what a server answers that has moved on to another version is
-   * stored as if it were of this one.
+   * stored as if it were of this one, and in WebKitGTK what came of a broken
+   * answer without `Content-Length` as if it were the whole.
    */
   readonly integrity?: string | undefined;
   /** Its size in bytes, for {@linkcode PrecacheProgress}. */
