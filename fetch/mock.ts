@@ -15,6 +15,8 @@ export interface MockEvent {
   readonly request: Request;
   /** Answers it. */
   respondWith(response: Promise<Response>): void;
+  /** Rejects if the answer is a failure. */
+  readonly handled?: Promise<unknown> | undefined;
 }
 
 /** What a route answers with: see {@linkcode MockRoutes}. */
@@ -131,8 +133,11 @@ export function createMock(
 
   const listener = (event: MockEvent) => {
     const response = answer(event.request);
-    // The failure is the page's, as one of the network is.
-    if (response) event.respondWith(response.catch(() => Response.error()));
+    if (!response) return;
+    // The failure is the page's, as one of the network is; to Firefox and WebKit
+    // it is also an unhandled rejection.
+    event.respondWith(response.catch(() => Response.error()));
+    event.handled?.catch(() => {});
   };
   return Object.assign(listener, {
     async fetch(
