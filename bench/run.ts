@@ -30,7 +30,7 @@ import { measureSizes } from "./sizes.ts";
 import type { PageResult, Parameters, Scenario } from "./types.ts";
 
 const QUICK = ["roundtrip", "broadcast", "sizes"];
-const SCENARIOS = [...QUICK, "lifecycle", "outbox"];
+const SCENARIOS = [...QUICK, "lifecycle", "outbox", "router"];
 const STEP_LIMIT = 180_000;
 const HEADERS = {
   "cache-control": "no-store",
