@@ -418,7 +418,7 @@ function createIndex(
     } else if (LITERAL_REGEXP.test(pattern)) {
       append(literals, pattern, order);
     } else {
-      insert(simple ??= {}, pattern, order, true);
+      insertSimple(simple ??= {}, pattern, order);
     }
   }
 
@@ -463,6 +463,7 @@ function createIndex(
 function isSimple(pattern: RouterPattern): pattern is string {
   if (typeof pattern !== "string") return false;
   if (!SIMPLE_REGEXP.test(pattern) || DOTS_REGEXP.test(pattern)) return false;
+  if (pattern.indexOf(":") === pattern.lastIndexOf(":")) return true;
   const names = pattern.match(/:[^/]+/g) ?? [];
   return new Set(names).size === names.length;
 }
@@ -504,13 +505,21 @@ function hostOf({ hostname }: RouterURLPattern): string {
   return /^[a-z\d.-]+$/.test(hostname) ? hostname : "";
 }
 
+/** Puts a simple pattern where `collect` comes by for the paths that fit. */
+function insertSimple(root: Node, pattern: string, order: number): void {
+  let node = root;
+  for (const segment of pattern.slice(1).split("/")) {
+    if (segment === "*") {
+      (node.tails ??= []).push(order);
+      return;
+    }
+    node = segment.startsWith(":") ? node.any ??= {} : childOf(node, segment);
+  }
+  (node.ends ??= []).push(order);
+}
+
 /** Puts a pattern where `collect` comes by for each path that fits. */
-function insert(
-  root: Node,
-  pathname: string,
-  order: number,
-  isSimple = false,
-): void {
+function insert(root: Node, pathname: string, order: number): void {
   const [before, ...segments] = pathname.split("/");
   let node = root;
   // What does not begin with a slash is no path as far as it can be told.
@@ -520,16 +529,10 @@ function insert(
     const text = head.replace(/\\(.)/gsu, "$1");
     if (NAME_REGEXP.test(segment)) {
       node = node.any ??= {};
-    } else if (isSimple && segment === "*") {
-      (node.tails ??= []).push(order);
-      return;
     } else if (
       head === segment && !OPTIONAL_REGEXP.test(segments[index + 1] ?? "")
     ) {
-      node.children ??= new Map();
-      const child = node.children.get(text) ?? {};
-      node.children.set(text, child);
-      node = child;
+      node = childOf(node, text);
     } else if (text === "") {
       (node.open ??= []).push(order);
       return;
@@ -540,6 +543,13 @@ function insert(
     }
   }
   (node.ends ??= []).push(order);
+}
+
+function childOf(node: Node, segment: string): Node {
+  const children = node.children ??= new Map();
+  let child = children.get(segment);
+  if (!child) children.set(segment, child = {});
+  return child;
 }
 
 /** Collects what may fit, from the slash at `from` on. */
