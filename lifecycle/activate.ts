@@ -56,7 +56,12 @@ export interface MatchGenerationsScope {
     keys(): Promise<string[]>;
   };
   /** The registration of the worker. */
-  readonly registration: CacheNameRegistration;
+  readonly registration: CacheNameRegistration & {
+    /** A newer worker that is being installed. */
+    readonly installing: object | null;
+    /** A newer worker that waits. */
+    readonly waiting: object | null;
+  };
 }
 
 /** The part of a worker's `self` that {@linkcode deleteOutdatedCaches} uses. */
@@ -77,13 +82,6 @@ export interface DeleteOutdatedCachesScope extends MatchGenerationsScope {
       includeUncontrolled: boolean;
       type: "window";
     }): Promise<readonly { readonly id: string; readonly url: string }[]>;
-  };
-  /** The registration of the worker. */
-  readonly registration: CacheNameRegistration & {
-    /** A newer worker that is being installed. */
-    readonly installing: object | null;
-    /** A newer worker that waits. */
-    readonly waiting: object | null;
   };
 }
 
@@ -281,9 +279,6 @@ export async function deleteOutdatedCaches(
 ): Promise<void> {
   const { caches, clients, registration } = scope;
   const { version } = generation;
-  const isSucceeded = () =>
-    registration.installing !== null || registration.waiting !== null;
-
   const stored = await storedVersions(scope, generation);
   if (stored.every((other) => other === version)) return;
   // Read first: whoever is noted there was open before the windows are listed.
@@ -294,7 +289,7 @@ export async function deleteOutdatedCaches(
   });
   const open = new Set(windows.map(({ id }) => id));
   // What a newer worker has stored looks like a leftover.
-  if (isSucceeded()) return;
+  if (isSucceeded(registration)) return;
   if (generations?.current !== version) {
     generations = await succeed(scope, generation, generations);
     // Before anything is deleted: later nobody can tell who is how old.
@@ -307,7 +302,7 @@ export async function deleteOutdatedCaches(
   for (const entry of older) {
     if (needed.includes(entry)) continue;
     // A version that comes back may be storing its files again.
-    if (isSucceeded()) return;
+    if (isSucceeded(registration)) return;
     const [version] = entry;
     await caches.delete(cacheName(registration, { ...generation, version }));
   }
@@ -371,6 +366,8 @@ export async function matchGenerations(
     // Another is current for as long as this activation has not been noted.
     const versions = generations
       ? [generations.current, ...generations.older.map(([version]) => version)]
+      : isSucceeded(registration)
+      ? []
       : await storedVersions(scope, options);
     for (const version of versions) {
       if (version === options.version) continue;
@@ -431,6 +428,13 @@ async function succeed(
     current,
     older: [...latest, ...recorded].filter(([version]) => version !== current),
   };
+}
+
+/** Whether there is a newer worker, whose files are not for this one's pages. */
+function isSucceeded(
+  { installing, waiting }: MatchGenerationsScope["registration"],
+): boolean {
+  return installing !== null || waiting !== null;
 }
 
 /** The versions that have a cache, the newest first. */

@@ -343,6 +343,24 @@ Deno.test("matchGenerations() prefers the newest", async () => {
   host.close();
 });
 
+Deno.test("matchGenerations() finds nothing of a worker that waits", async () => {
+  const { host, registration, page } = await start();
+  host.deploy("/sw.js", (self) => {
+    workerOf("2")({
+      ...self,
+      registration: self.registration,
+      caches: self.caches,
+      skipWaiting: () => Promise.resolve(),
+      addEventListener: self.addEventListener.bind(self),
+    } as unknown as HostScope);
+  });
+  await registration.update();
+  await host.idle();
+  assertEquals(await stored(host), ["1", "2"]);
+  assertEquals(await (await page.fetch("/chunk.2.js")).text(), "page");
+  host.close();
+});
+
 Deno.test("matchGenerations() can ignore the query", async () => {
   const { host, registration } = await start();
   const scope = { caches: host.caches, registration };
