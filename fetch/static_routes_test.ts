@@ -105,6 +105,24 @@ Deno.test("staticRoutes() widens what a rule cannot say, and leaves it to the ro
   ]);
 });
 
+Deno.test("staticRoutes() has the router tell what a RegExp group includes", () => {
+  const routes = [{ pattern: "/a/*", source: { cacheName: "a" } }];
+  assertEquals(brief(routes, { includes: ["/a/(\\d+)"] }).slice(1), [
+    ["/a*", "fetch-event"],
+    ["/a/*", { cacheName: "a" }, "GET"],
+  ]);
+});
+
+Deno.test("staticRoutes() widens a pattern that ignores case to any case", () => {
+  const pattern = new URLPattern("/A/(\\d+)", baseURL, { ignoreCase: true });
+  const { rules: [rule] } = staticRoutes(
+    [{ pattern }, { pattern: "/*", source: "network" }],
+    { baseURL },
+  );
+  const { urlPattern } = rule!.condition;
+  assert((urlPattern as URLPattern).test("https://a.test/a/1"));
+});
+
 Deno.test("staticRoutes() ends where the browser takes no more conditions", () => {
   const routes = Array.from({ length: 1_030 }, (_, i) => (
     { pattern: `/${i}`, source: "network" as const }
