@@ -783,9 +783,10 @@ function toSend(
   const etag = copy?.headers.get("etag");
   const modified = copy?.headers.get("last-modified");
   if (etag || modified) {
-    init.headers = new Headers(request.headers);
-    if (etag) init.headers.set("if-none-match", etag);
-    else if (modified) init.headers.set("if-modified-since", modified);
+    const headers = new Headers(request.headers);
+    if (etag) headers.set("if-none-match", etag);
+    else if (modified) headers.set("if-modified-since", modified);
+    init.headers = headers;
     // With "no-cors" they would be dropped.
     init.mode = "same-origin";
   }

@@ -459,11 +459,12 @@ Deno.test("networkOnly() stores nothing, whatever its options say", async () => 
 
 Deno.test("networkOnly() answers with what is no failure by isFailure", async () => {
   const network = new Network();
+  const fallback = new Response("fallback");
   const { host, page } = await open(
     (event) =>
       networkOnly(event, {
         isFailure: ({ status }) => status === 404,
-        fallback: new Response("fallback"),
+        fallback,
       }),
     { network: network.handle },
   );
@@ -523,8 +524,14 @@ Deno.test("cacheFirst() answers HEAD from the copy of GET, without its body", as
 
 Deno.test("cacheFirst() stores what may be stored, and nothing else", async (t) => {
   const network = new Network();
+  const stored: string[] = [];
+  // It refuses nothing.
+  const anything = {
+    match: () => Promise.resolve(undefined),
+    put: ({ url }: Request) => Promise.resolve(void stored.push(url)),
+  };
   const { host, page } = await open(
-    (event) => cacheFirst(event, { cache, isStorable: () => true }),
+    (event) => cacheFirst(event, { cache: anything, isStorable: () => true }),
     { network: network.handle },
   );
   const kinds: [
@@ -556,7 +563,7 @@ Deno.test("cacheFirst() stores what may be stored, and nothing else", async (t) 
       const url = `/r?${encodeURIComponent(name)}`;
       await page.fetch(url, init);
       await host.idle();
-      assertEquals(await host.caches.match(url) !== undefined, isStored);
+      assertEquals(stored.includes(ORIGIN + url), isStored);
       assertEquals(host.log.filter((line) => line.includes("rejected")), []);
     });
   }
@@ -690,6 +697,34 @@ Deno.test("networkFirst() writes after the page has its response", async () => {
   handled.resolve();
   await Promise.all(lifetimes);
   assertEquals(order, ["handled", "put"]);
+});
+
+Deno.test("staleWhileRevalidate() asks after the page has its response", async () => {
+  const order: string[] = [];
+  const handled = Promise.withResolvers<void>();
+  const lifetimes: Promise<unknown>[] = [];
+  await staleWhileRevalidate(
+    {
+      request: new Request(`${ORIGIN}/r`),
+      handled: handled.promise,
+      waitUntil: (promise) => lifetimes.push(promise),
+    },
+    {
+      cache: {
+        match: () => Promise.resolve(new Response("copy")),
+        put: () => Promise.resolve(),
+      },
+      fetch: () => {
+        order.push("fetch");
+        return Promise.resolve(new Response("network"));
+      },
+    },
+  );
+  await new Promise((resolve) => setTimeout(resolve));
+  order.push("handled");
+  handled.resolve();
+  for (const lifetime of lifetimes) await lifetime;
+  assertEquals(order, ["handled", "fetch"]);
 });
 
 Deno.test("cacheFirst() answers a navigation with no redirected response", async () => {
