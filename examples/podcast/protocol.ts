@@ -67,8 +67,6 @@ export interface Release {
   version: string;
   /** What is new in it, for the listener. */
   changes: string[];
-  /** What tells its files from those of every other build. */
-  build: string;
 }
 
 /** Single questions, which a worker that waits can be asked too. */

@@ -40,6 +40,7 @@ const HOSTNAME = "127.0.0.1";
 const WATCHED = [
   ".",
   "../../channel",
+  "../../fetch",
   "../../lifecycle",
   "../../storage",
   "../../sync",

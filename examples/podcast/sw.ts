@@ -11,7 +11,16 @@ import {
   getClientData,
   keepClientData,
 } from "@serviceworker/std/channel/client-data";
-import { activate, cacheName } from "@serviceworker/std/lifecycle/activate";
+import {
+  precache,
+  type PrecacheManifest,
+} from "@serviceworker/std/fetch/precache";
+import { createRouter } from "@serviceworker/std/fetch/router";
+import { addStaticRoutes } from "@serviceworker/std/fetch/static-routes";
+import {
+  activate,
+  deleteOutdatedCaches,
+} from "@serviceworker/std/lifecycle/activate";
 import { reportInstall } from "@serviceworker/std/lifecycle/report-install";
 import { skipWaiting } from "@serviceworker/std/lifecycle/skip-waiting";
 import { respond } from "@serviceworker/std/channel/respond";
@@ -19,19 +28,24 @@ import { openStore } from "@serviceworker/std/storage/open-store";
 import { handleSync } from "@serviceworker/std/sync/background-sync";
 import { createPeriodicSync } from "@serviceworker/std/sync/periodic-sync";
 import { COMMENTS_TAG, openOutbox } from "./comments.ts";
-import { cacheShell, createAnswers, refreshEpisodes } from "./offline.ts";
 import type { NowPlaying, Podcast, Questions, Release } from "./protocol.ts";
+import { createRoutes, refreshEpisodes } from "./worker/answers.ts";
 import { createDownloads } from "./worker/downloads.ts";
 
 declare const self: ServiceWorkerGlobalScope;
-/** Put in by the build. */
+// Put in by the build.
 declare const RELEASE: Release;
+declare const MANIFEST: PrecacheManifest;
 
-/** The files that belong to this version, of which its pages are made. */
-const SHELL = { name: "longwave-shell", version: RELEASE.build };
 /** What a page that is opened or shown accepts; Chromium waits longer by itself. */
 const REFRESH_INTERVAL = 3_600_000;
 
+/** What the pages of this version are made of. */
+const files = precache(self, MANIFEST, {
+  name: "longwave-shell",
+  ignoreSearch: true,
+});
+const routes = createRoutes(files, MANIFEST.entries);
 const store = openStore("longwave");
 const outbox = openOutbox(store);
 const periodic = createPeriodicSync(store, async ({ signal }) => {
@@ -71,10 +85,16 @@ self.addEventListener("sync", (event) => {
 });
 self.addEventListener("periodicsync", periodic as unknown as EventListener);
 self.addEventListener("install", (event) => {
-  const install = () => cacheShell(cacheName(self.registration, SHELL));
+  const install = () => Promise.all([files.install(), refreshEpisodes()]);
   event.waitUntil(reportInstall(self.clients, install));
+  event.waitUntil(addStaticRoutes(event, routes));
 });
 self.addEventListener("activate", (event) => {
-  event.waitUntil(activate(self, SHELL));
+  event.waitUntil(activate(self, files));
 });
-self.addEventListener("fetch", createAnswers(self, SHELL));
+self.addEventListener("fetch", createRouter(routes));
+self.addEventListener("fetch", (event) => {
+  // The last tab of an older version may have gone.
+  if (event.request.mode !== "navigate") return;
+  event.waitUntil(deleteOutdatedCaches(self, files));
+});

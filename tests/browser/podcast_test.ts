@@ -217,14 +217,25 @@ browserTest(
     server.route(
       "/sw.js",
       () =>
-        new Response(worker.replace('"1.0.0"', '"1.0.1"'), {
+        new Response(worker.replace('"1.1.0"', '"1.1.1"'), {
           headers: { "content-type": "text/javascript" },
         }),
     );
     await page.evaluate(async () => {
       await (await navigator.serviceWorker.ready).update();
     });
-    await page.waitFor(() => document.body.innerText.includes("Version 1.0.1"));
+    await page.waitFor(() =>
+      document.body.innerText.includes("Version 1.1.1 is here")
+    );
+    await page.evaluate(() =>
+      document.querySelector<HTMLElement>("[data-part=update-apply]")?.click()
+    ).catch(() => {
+      // The page reloaded before it said that it has done this.
+    });
+    await page.waitFor(() =>
+      document.querySelector("[data-part=worker]")?.textContent ===
+        "Version 1.1.1"
+    );
     await until(page, ({ state }) => state === "saved");
     const asked = ranges(server);
     assertEquals(asked.filter((value) => value === range(0)).length, 1);

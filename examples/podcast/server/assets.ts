@@ -6,6 +6,10 @@
  * @module
  */
 
+import {
+  type PrecacheManifest,
+  precacheManifest,
+} from "../../../fetch/precache_manifest.ts";
 import { bundle } from "../../../tools/build.ts";
 import type { Release } from "../protocol.ts";
 
@@ -18,7 +22,7 @@ export interface Asset {
 /** How to build. */
 export interface BuildOptions {
   /** What is new, instead of what `release.json` says. */
-  release?: Omit<Release, "build">;
+  release?: Release;
   /** Whether pages look for a new version when the server says so. @default {false} */
   watch?: boolean;
 }
@@ -47,13 +51,6 @@ export async function buildAssets(
     Deno.readTextFile(new URL("manifest.webmanifest", ROOT)),
     bundle(new URL("page.ts", ROOT), { sourcemap: true }),
   ]);
-  const build = await hash([html, css, icon, manifest, page.code].join());
-  const worker = await bundle(new URL("sw.ts", ROOT), {
-    sourcemap: true,
-    format: "iife",
-    worker: true,
-    define: { RELEASE: JSON.stringify({ ...news, build }) },
-  });
   const assets = new Map<string, Asset>([
     ["/", {
       type: "text/html; charset=utf-8",
@@ -65,25 +62,46 @@ export async function buildAssets(
       type: "application/manifest+json",
       body: manifest,
     }],
+    ["/app.js", script("/app.js", page.code)],
   ]);
+  const worker = await bundle(new URL("sw.ts", ROOT), {
+    sourcemap: true,
+    format: "iife",
+    worker: true,
+    define: {
+      RELEASE: JSON.stringify(news),
+      MANIFEST: JSON.stringify(await manifestOf(assets)),
+    },
+  });
+  assets.set("/sw.js", script("/sw.js", worker.code));
   for (
-    const [path, { code, map }] of [["/app.js", page], [
-      "/sw.js",
-      worker,
-    ]] as const
+    const [path, { map }] of [["/app.js", page], ["/sw.js", worker]] as const
   ) {
-    assets.set(path, {
-      type: "text/javascript; charset=utf-8",
-      body: `${code}//# sourceMappingURL=${path}.map\n`,
-    });
     if (map) assets.set(`${path}.map`, { type: "application/json", body: map });
   }
   return assets;
 }
 
-/** Tells one text from another: a few digits of its SHA-256. */
-async function hash(text: string): Promise<string> {
-  const bytes = new TextEncoder().encode(text);
-  const digest = await crypto.subtle.digest("SHA-256", bytes);
-  return new Uint8Array(digest).toHex().slice(0, 12);
+function script(path: string, code: string): Asset {
+  return {
+    type: "text/javascript; charset=utf-8",
+    body: `${code}//# sourceMappingURL=${path}.map\n`,
+  };
+}
+
+/** What the worker is to store of a version, as if the files were in a folder. */
+async function manifestOf(
+  assets: ReadonlyMap<string, Asset>,
+): Promise<PrecacheManifest> {
+  const folder = await Deno.makeTempDir();
+  try {
+    for (const [path, { body }] of assets) {
+      const file = path === "/" ? "/index.html" : path;
+      await Deno.writeTextFile(folder + file, body);
+    }
+    const options = { directoryIndex: "index.html" };
+    return (await precacheManifest(folder, options)).manifest;
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 }

@@ -8,7 +8,7 @@
  */
 
 import type { Recording } from "./episodes.ts";
-import { ifRangeHolds, parseRange } from "../range.ts";
+import { ifRangeHolds, parseRange } from "./range.ts";
 import { readWav } from "./wav.ts";
 
 const CHUNK_BYTES = 64 * 1024;

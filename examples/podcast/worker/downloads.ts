@@ -7,7 +7,7 @@
  * @module
  */
 
-import { keepAudio, listAudio, removeAudio } from "../offline.ts";
+import { keepAudio, listAudio, removeAudio } from "./answers.ts";
 import type { Download } from "../protocol.ts";
 import { fetchPart, FileChangedError } from "./fetch_part.ts";
 import {

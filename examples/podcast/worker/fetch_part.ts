@@ -6,7 +6,7 @@
  * @module
  */
 
-import { audioPath } from "../offline.ts";
+import { audioPath } from "./answers.ts";
 import { boundsOf, PART_BYTES, type Plan } from "./parts.ts";
 
 /** The file is no longer the one whose parts are on disk. */
