@@ -20,7 +20,7 @@
  * which the page gets a network error.
  *
  * What comes from the network is stored, once the page has its response, if all of
- * this holds; the first four cannot be changed:
+ * this holds; only the last can be changed:
  *
  * | of                   | stored                  | never stored                   |
  * | -------------------- | ----------------------- | ------------------------------ |
@@ -33,9 +33,9 @@
  *
  * So an error page never replaces a good copy, and neither does a body that breaks
  * off: the copy is replaced when the last byte is there. (Without a
- * `Content-Length`, WebKitGTK takes what has come by then for the whole.) A write that fails, such
- * as for lack of space, changes nothing for the page; pass a cache whose `put()`
- * makes room.
+ * `Content-Length`, WebKitGTK takes what has come by then for the whole.) A write
+ * that fails, such as for lack of space, changes nothing for the page; pass a cache
+ * whose `put()` makes room.
  *
  * A method other than GET and HEAD goes to the network untouched. HEAD is answered
  * from the copy of GET, without its body. A navigation gets the response to its

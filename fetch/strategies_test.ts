@@ -491,7 +491,7 @@ Deno.test("networkOnly() falls back to a URL in any cache, or to what has failed
   host.close();
 });
 
-Deno.test("networkOnly() leaves other methods alone", async () => {
+Deno.test("cacheFirst() leaves other methods alone", async () => {
   const bodies: string[] = [];
   const { host, page } = await open((event) => cacheFirst(event, { cache }), {
     network: async (request) => {
@@ -647,7 +647,7 @@ Deno.test("cacheFirst() leaves ignored parameters and the hash out of account, a
   host.close();
 });
 
-Deno.test("cacheFirst() finds the copy by key and matchOptions", async () => {
+Deno.test("cacheOnly() finds the copy by key and matchOptions", async () => {
   const { host, page } = await open(
     (event) =>
       cacheOnly(event, {
