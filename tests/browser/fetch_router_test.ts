@@ -81,7 +81,7 @@ for (const STATIC of [false, true]) {
 browserTest(
   "createRouter() answers navigations, and waits for the preload of those it leaves",
   options(false),
-  async ({ page }) => {
+  async ({ page, server }) => {
     await page.register();
     await page.goto("/pages/a?b");
     assertEquals(await page.evaluate(() => document.title), "a ?b");
@@ -89,6 +89,8 @@ browserTest(
     assertEquals(await page.evaluate(() => document.title), "server");
     await page.goto("/live/1");
     assertEquals(await page.evaluate(() => document.title), "worker");
+    // Browsers warn of a preload that nobody waits for.
+    assertEquals([...page.log, ...server.log], []);
   },
 );
 
