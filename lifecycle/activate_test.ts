@@ -19,11 +19,6 @@ import {
 
 const ORIGIN = "https://example.test";
 
-/** Resolves when the host has told the worker that it waits no more, which browsers do before the event. */
-function settled(self: HostScope): Promise<void> {
-  return new Promise((resolve) => self.setTimeout(resolve, 0));
-}
-
 /** A worker that skips waiting and keeps one file, named by its version. */
 function workerOf(version: string, options: Partial<ActivateOptions> = {}) {
   return (self: HostScope) => {
@@ -38,9 +33,7 @@ function workerOf(version: string, options: Partial<ActivateOptions> = {}) {
       await matchGenerations(self, request, files) ?? self.fetch(request);
     self.addEventListener("install", (event) => event.waitUntil(install()));
     self.addEventListener("activate", (event) => {
-      event.waitUntil(
-        settled(self).then(() => activate(self, { ...files, ...options })),
-      );
+      event.waitUntil(activate(self, { ...files, ...options }));
     });
     self.addEventListener("fetch", (event) => {
       if (event.request.mode === "navigate") {

@@ -1768,3 +1768,20 @@ Deno.test("log tells every start, step, stop and rejection", () =>
     ]);
     assertEquals(host.steps, 3);
   }));
+
+Deno.test("an activate event finds the worker active, and none that waits", () =>
+  withHost({}, async (host) => {
+    const registration = await host.register(() => {});
+    await host.openWindow("/");
+    const seen: unknown[] = [];
+    host.deploy("/sw.js", (self) => {
+      self.addEventListener("install", () => void self.skipWaiting());
+      self.addEventListener("activate", () => {
+        const { waiting, active } = self.registration;
+        seen.push(waiting, active?.state);
+      });
+    });
+    await registration.update();
+    await host.idle();
+    assertEquals(seen, [null, "activating"]);
+  }));

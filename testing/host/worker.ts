@@ -121,6 +121,11 @@ export class Worker {
         await this.decided;
       }
       life = await this.start();
+      if (label === "activate") {
+        // By then the worker has been told that it waits no more.
+        const { realm } = life;
+        await new Promise<void>((resolve) => realm.task(resolve));
+      }
       if (!life.step(`dispatch ${label}`)) return { status: "stopped" };
       clearRest(life, this.core);
       const event = create(life);
