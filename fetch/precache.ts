@@ -447,6 +447,16 @@ export function precache(
     try {
       const how = { signal, onProgress };
       const report = await store(cache, wanted, record, how);
+      // WebKitGTK 2.50 loses what is put where a failed installation had put it.
+      const kept = new Set((await cache.keys()).map(({ url }) => url));
+      const lost = wanted.find(({ href }) => !kept.has(href));
+      if (lost) {
+        await caches.delete(cacheName);
+        throw new DOMException(
+          `Cannot precache ${lost.href}: the browser has lost what was stored`,
+          "InvalidStateError",
+        );
+      }
       const isAll = wanted.length === all.length;
       await write(cache, isAll ? "complete" : "installed");
       return report;

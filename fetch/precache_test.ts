@@ -232,6 +232,20 @@ Deno.test("install() does not trust what it finds without a record", async () =>
   assertEquals(await (await files.match("/"))?.text(), "new");
 });
 
+Deno.test("install() rejects if the browser has lost what was stored", async () => {
+  const scope = scopeOf(() => new Response());
+  const files = precache(scope, FIRST, { name: "app" });
+  const cache = await scope.caches.open(files.cacheName);
+  const put = cache.put.bind(cache);
+  cache.put = async (request, response) => {
+    if (!String(request).endsWith("/app.js")) await put(request, response);
+  };
+  const error = await assertRejects(() => files.install(), DOMException);
+  assertEquals(error.name, "InvalidStateError");
+  assertEquals(await scope.caches.keys(), []);
+  assertEquals((await files.install()).fetched, 3);
+});
+
 Deno.test("install() says which file is missing, and keeps what it has for the next attempt", async () => {
   const server = serve();
   using host = createHost({ network: server.network });
