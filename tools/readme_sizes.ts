@@ -16,6 +16,8 @@ const TABLE_REGEXP = /(<!-- sizes -->)[\s\S]*(<!-- \/sizes -->)/;
 
 /** Where an engine lacks what a module is about, what is there instead. */
 const INSTEAD: Record<string, string> = {
+  "fetch/content-index": "says so",
+  "fetch/static-routes": "the router",
   "sync/background-sync": "other triggers",
   "sync/periodic-sync": "catches up",
 };
