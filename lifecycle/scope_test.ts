@@ -17,8 +17,7 @@ function prefixOf(...patterns: (string | ScopePattern)[]): string {
 function refuses(
   patterns: (string | ScopePattern)[],
   message: string,
-  // deno-lint-ignore no-explicit-any
-  Class: new (...args: any[]) => Error = TypeError,
+  Class: typeof TypeError | typeof DOMException = TypeError,
 ): void {
   assertThrows(() => createScope(BASE, patterns), Class, message);
 }
