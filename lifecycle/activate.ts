@@ -221,8 +221,9 @@ export async function activate(
 ): Promise<void> {
   const { claim = true, navigationPreload } = options;
   const results = await Promise.allSettled([
-    deleteOutdatedCaches(scope, options),
+    // First: pages wait for it.
     claim && claimClients(scope),
+    deleteOutdatedCaches(scope, options),
     setNavigationPreload(scope, navigationPreload),
   ]);
   for (const result of results) {

@@ -8,6 +8,7 @@ const CONTENDERS = new Map<string, Parameters<Frame["measure"]>>([
   ["raw", ["raw", "raw"]],
   ["raw again", ["raw", "raw"]],
   ["raw, deleting caches", ["raw", "deleting"]],
+  ["raw, of the same size", ["raw", "sized"]],
   ["register", ["std", "raw"]],
   ["activate", ["raw", "std"]],
   ["register + activate", ["std", "std"]],
