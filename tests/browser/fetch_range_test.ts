@@ -128,7 +128,8 @@ browserTest(
       assertEquals(first, megabyte);
       assert(part.endsWith(`| ${MEGABYTE} bytes`), part);
       const grown = await memory(engine.name) - before;
-      assert(grown < LARGE / 2, `it takes ${grown} MB more than before`);
+      // One copy of it would be more; the browser itself grows as well.
+      assert(grown < LARGE, `it takes ${grown} MB more than before`);
     }
   },
 );
