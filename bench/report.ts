@@ -115,7 +115,7 @@ export function summarize(
   };
 }
 
-/** The ratio of two contenders, turn by turn. */
+/** The ratio of two contenders, turn by turn; none where the divisor is 0. */
 function ratioOf(
   tables: Record<string, number[]>[],
   of: string,
@@ -125,7 +125,7 @@ function ratioOf(
     const divisors = table[by] ?? [];
     return (table[of] ?? []).slice(0, divisors.length)
       .map((sample, turn) => sample / divisors[turn]!);
-  }).sort((a, b) => a - b);
+  }).filter(Number.isFinite).sort((a, b) => a - b);
   if (ratios.length === 0) return undefined;
   const reach = 0.98 * Math.sqrt(ratios.length);
   const last = ratios.length - 1;

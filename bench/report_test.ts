@@ -64,6 +64,20 @@ Deno.test("summarize() judges a target only where it holds", () => {
   assertEquals(outcomes?.length, 1);
 });
 
+Deno.test("summarize() has no ratio to a floor of 0", () => {
+  const none = summarize("test", scenario(LESS), {}, pages([[0, 0], [0, 1]]));
+  assertEquals(none.outcomes, []);
+  assertEquals(none.measurements?.map(({ ratio }) => ratio), [
+    undefined,
+    undefined,
+  ]);
+  const stored = JSON.parse(JSON.stringify(none));
+  assertStringIncludes(render(stored), "| ours | 0.50 |");
+
+  const some = summarize("test", scenario(LESS), {}, pages([[0, 2], [5, 2]]));
+  assertEquals(some.outcomes?.map(({ ratio }) => ratio), [1]);
+});
+
 Deno.test("render() shows who failed and why", () => {
   const page: Page = {
     case: "here",
