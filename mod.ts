@@ -12,5 +12,6 @@
 export * from "./channel/mod.ts";
 export * from "./fetch/mod.ts";
 export * from "./lifecycle/mod.ts";
+export * from "./push/mod.ts";
 export * from "./storage/mod.ts";
 export * from "./sync/mod.ts";
