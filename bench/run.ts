@@ -30,7 +30,13 @@ import { measureSizes } from "./sizes.ts";
 import type { PageResult, Parameters, Scenario } from "./types.ts";
 
 const QUICK = ["roundtrip", "broadcast", "sizes"];
-const SCENARIOS = [...QUICK, "lifecycle", "outbox", "router"];
+const SCENARIOS = [
+  ...QUICK,
+  "lifecycle",
+  "outbox",
+  "router",
+  "strategies",
+];
 const STEP_LIMIT = 180_000;
 const HEADERS = {
   "cache-control": "no-store",
