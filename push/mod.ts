@@ -6,5 +6,9 @@
  * @module
  */
 
+export * from "./badge.ts";
+export * from "./notification_click.ts";
+export * from "./notify.ts";
 export * from "./send.ts";
+export * from "./subscribe.ts";
 export * from "./vapid.ts";

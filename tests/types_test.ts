@@ -136,6 +136,29 @@ import type {
   ScopeOptions,
   ScopePattern,
 } from "../lifecycle/scope.ts";
+import type { Badge, BadgeNavigator, BadgeStore } from "../push/badge.ts";
+import type {
+  notificationClick,
+  NotificationClickEvent,
+  NotificationClickScope,
+  NotificationClickStore,
+  NotificationTargetStore,
+} from "../push/notification_click.ts";
+import type {
+  notify,
+  NotifyEvent,
+  NotifyOptions,
+  NotifyRegistration,
+} from "../push/notify.ts";
+import type { SendSubscription } from "../push/send.ts";
+import type {
+  RenewOptions,
+  SubscribeLocks,
+  SubscribeRegistration,
+  SubscribeStore,
+  Subscription,
+  SubscriptionJSON,
+} from "../push/subscribe.ts";
 import type { MemoryStore } from "../storage/memory_store.ts";
 import type { Store } from "../storage/open_store.ts";
 import type {
@@ -304,6 +327,29 @@ export type Good = [
   Fits<TransformCache, Cache>,
   Fits<TransformEvent, FetchEvent>,
 
+  Fits<BadgeNavigator, Navigator>,
+  Fits<BadgeNavigator, WorkerNavigator>,
+  Fits<BadgeStore, Store>,
+  Fits<NotificationClickEvent, NotificationEvent>,
+  Fits<NotificationClickScope, ServiceWorkerGlobalScope>,
+  Fits<NotificationClickStore, Store>,
+  Fits<NotificationTargetStore, Store>,
+  Fits<NotificationTargetStore, MemoryStore>,
+  Fits<
+    (event: NotificationEvent) => unknown,
+    ReturnType<typeof notificationClick>
+  >,
+  Fits<NotifyEvent, PushEvent>,
+  Fits<NotifyOptions["badge"], Badge>,
+  Fits<NotifyRegistration, ServiceWorkerRegistration>,
+  Fits<(event: PushEvent) => unknown, ReturnType<typeof notify>>,
+  Fits<RenewOptions["event"], PushSubscriptionChangeEvent>,
+  Fits<SubscribeLocks, LockManager>,
+  Fits<SubscribeRegistration<PushSubscription>, ServiceWorkerRegistration>,
+  Fits<SubscribeStore, Store>,
+  Fits<Subscription, PushSubscription>,
+  Fits<SendSubscription, SubscriptionJSON>,
+
   Fits<OutboxStore, Store>,
   Fits<OutboxStore, MemoryStore>,
   Fits<OutboxLocks, LockManager>,
@@ -420,6 +466,15 @@ export type Bad = [
   Fits<RouterEvent, ExtendableEvent>,
   // @ts-expect-error it takes strings that are none
   Fits<RouterPattern, RegExp>,
+
+  // @ts-expect-error it has no registration, as a page has none
+  Fits<NotificationClickScope, Window>,
+  // @ts-expect-error it has no data
+  Fits<NotifyEvent, FetchEvent>,
+  // @ts-expect-error it is not registered yet
+  Fits<SubscribeRegistration<PushSubscription>, ServiceWorkerContainer>,
+  // @ts-expect-error it may be stopped before it is stored
+  Fits<SubscribeStore, Map<string, unknown>>,
 
   // @ts-expect-error it has no transactions
   Fits<OutboxStore, Map<string, unknown>>,
