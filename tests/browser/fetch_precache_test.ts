@@ -113,18 +113,29 @@ async function storedIn(
   version: string,
   count: number,
 ): Promise<void> {
-  while ((await page.call("stored"))[version] !== count) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  while ((await page.call("stored"))[version] !== count) await pause();
+}
+
+/** What the last of so many installations told: it may arrive after their end. */
+async function told(
+  page: TestPage<Page>,
+  count: number,
+): Promise<Record<string, unknown> | undefined> {
+  while ((await page.call("told")).length < count) await pause();
+  return (await page.call("told")).at(-1);
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 20));
 }
 
 browserTest(
   "precache() has an app work offline, and tells how far it is",
   async ({ page, server }) => {
     await page.register();
-    assertEquals(await page.call("told"), [{ fetched: 3, copied: 0 }]);
-    const progress = await page.call("progress");
-    assertEquals(progress.at(-1), { done: 3, total: 3 });
+    assertEquals(await told(page, 1), { fetched: 3, copied: 0 });
+    while ((await page.call("progress")).at(-1)?.done !== 3) await pause();
+    assertEquals((await page.call("progress")).at(-1), { done: 3, total: 3 });
     assertEquals(await page.call("stored"), { 1: 3 });
     assertEquals(await page.call("rest"), {
       fetched: 1,
@@ -152,7 +163,7 @@ browserTest(
     const before = server.requests.length;
     deploy(server, SECOND);
     assertEquals(await page.call("update"), "installed");
-    assertEquals((await page.call("told")).at(-1), { fetched: 1, copied: 1 });
+    assertEquals(await told(page, 2), { fetched: 1, copied: 1 });
     await page.call("skip");
     assertEquals(await page.call("rest"), {
       fetched: 0,
@@ -169,7 +180,7 @@ browserTest(
       MANIFEST: { ...SECOND, note: "other bytes" },
     });
     assertEquals(await page.call("update"), "installed");
-    assertEquals((await page.call("told")).at(-1), { fetched: 0, copied: 0 });
+    assertEquals(await told(page, 3), { fetched: 0, copied: 0 });
     assertEquals(
       server.requests.slice(before + 2).map(({ path }) => path),
       ["/sw.js"],
@@ -193,12 +204,13 @@ browserTest(
         "/app: it cannot be fetched, or differs from its integrity",
       ],
     ];
+    let installs = 1;
     for (const [manifest, name, message] of fails) {
       deploy(server, manifest);
       assertEquals(await page.call("update"), "redundant");
-      const told = (await page.call("told")).at(-1);
-      assertEquals(told?.name, name);
-      assertStringIncludes(String(told?.message), message);
+      const error = await told(page, ++installs);
+      assertEquals(error?.name, name);
+      assertStringIncludes(String(error?.message), message);
     }
     assertEquals(await page.call("get", "/app"), textOf("/app", "1"));
     deploy(server, SECOND);
@@ -211,8 +223,8 @@ browserTest(
   async ({ page, server }) => {
     const mend = server.cut("/app", 1000);
     assertEquals(await page.call("install"), "redundant");
-    const [told] = await page.call("told");
-    assertStringIncludes(String(told?.message), "/app: ");
+    const error = await told(page, 1);
+    assertStringIncludes(String(error?.message), "/app: ");
     mend();
     // WebKitGTK 2.50 loses what was stored, which fails as well.
     while (await page.call("install") === "redundant");

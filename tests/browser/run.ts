@@ -115,7 +115,7 @@ async function repeatFailures({ engine, label, results }: Lane): Promise<void> {
     Object.assign(result, await runScenario(engine, test, browsers));
     if (result.status !== "passed") continue;
     console.log(
-      `${label}: ${test.name} … unsteady, passed alone (${firstLine(reason)})`,
+      `${label}: ${test.name} … unsteady, passed alone. It had failed:\n${reason}`,
     );
   }
 }
