@@ -71,7 +71,7 @@ export interface RouterEvent {
   /** What is asked for. */
   readonly request: Request;
   /** What the browser asked the network for meanwhile. */
-  readonly preloadResponse?: Promise<unknown>;
+  readonly preloadResponse?: Promise<Response | undefined> | undefined;
   /** Answers. */
   respondWith(response: Promise<Response>): void;
   /** Keeps the worker alive until the promise settles. */
@@ -212,9 +212,11 @@ const OPTIONAL_REGEXP =
  * Left to the browser are requests that no route fits, those of the source
  * "network" and of other protocols than HTTP, and those that no worker can answer
  * (`only-if-cached`, unless of the mode "same-origin"). The preload of a
- * navigation is waited for in any case, so that the browser has nothing to warn
- * of; if most navigations are not for the router, leave preloading disabled, or
- * they are asked for twice.
+ * navigation that is left to the browser, or answered from a cache, is read to its
+ * end, so that the browser has nothing to warn of; one that goes to a handler is
+ * waited for, and it is for the handler to read or drain it, as strategies do. If
+ * most navigations are not for the router, leave preloading disabled, or they are
+ * asked for twice.
  *
  * A route is chosen at once, since the browser waits for no promise before it
  * sends a request itself: a condition that has to be awaited belongs into the
@@ -287,15 +289,10 @@ export function createRouter<E extends RouterEvent = RouterEvent>(
 
   return (event) => {
     const { request } = event;
-    const { url } = request;
+    const { method, url } = request;
     if (!url.startsWith("http")) return;
-    if (request.mode === "navigate" && event.preloadResponse) {
-      // A failed one is told by whoever uses it.
-      event.waitUntil(event.preloadResponse.catch(() => {}));
-    }
-    if (included && !included(url, () => true)) return;
-    const { method } = request;
-    const found = find(url, (order) => {
+    const isIncluded = !included || included(url, () => true);
+    const found = isIncluded && find(url, (order) => {
       const route = table[order];
       return route !== undefined &&
         holds(route.method ?? "GET", method, "*") &&
@@ -304,15 +301,15 @@ export function createRouter<E extends RouterEvent = RouterEvent>(
           holds(route.destination, request.destination));
     });
     const route = found && table[found.order];
-    if (!route || route.source === "network") return;
-    if (request.cache === "only-if-cached" && request.mode !== "same-origin") {
-      return;
+    if (!route || route.source === "network" || !isAnswerable(request)) {
+      drain(event);
+    } else if ("handler" in route) {
+      // The handler reads it, perhaps after it has answered.
+      waitForPreload(event);
+      event.respondWith(answer(event, route.handler, found));
+    } else {
+      event.respondWith(answerFromCache(event, route.source.cacheName));
     }
-    event.respondWith(
-      "handler" in route
-        ? answer(event, route.handler, found)
-        : answerFromCache(request, route.source.cacheName),
-    );
   };
 }
 
@@ -326,15 +323,41 @@ function holds(
     : wanted.includes(value);
 }
 
+/** Whether the browser takes what a worker makes of it. */
+function isAnswerable({ cache, mode }: Request): boolean {
+  return cache !== "only-if-cached" || mode === "same-origin";
+}
+
 /** As a static route does: a cache that fails is one that has nothing. */
 async function answerFromCache(
-  request: Request,
+  event: RouterEvent,
   cacheName: string,
 ): Promise<Response> {
+  const { request } = event;
   const cached = await caches.open(cacheName)
     .then((cache) => cache.match(request))
     .catch(() => undefined);
-  return cached ?? await fetch(request);
+  if (!cached) return await event.preloadResponse ?? await fetch(request);
+  drain(event);
+  return cached;
+}
+
+/** Reads a preload that nobody wants: Chromium complains if it is cut off. */
+function drain(event: RouterEvent): void {
+  waitForPreload(
+    event,
+    (response) => response?.body?.pipeTo(new WritableStream()),
+  );
+}
+
+function waitForPreload(
+  event: RouterEvent,
+  read?: (response: Response | undefined) => Promise<void> | undefined,
+): void {
+  const { preloadResponse, request } = event;
+  if (request.mode !== "navigate" || !preloadResponse) return;
+  // A failed one is told by whoever uses it.
+  event.waitUntil(preloadResponse.then(read).catch(() => {}));
 }
 
 /** The first pattern that fits a URL. */

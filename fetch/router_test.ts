@@ -23,12 +23,12 @@ class Event implements RouterEvent {
   response: Promise<Response> | undefined;
   readonly waits: Promise<unknown>[] = [];
   readonly request: Request;
-  readonly preloadResponse: Promise<unknown>;
+  readonly preloadResponse: Promise<Response | undefined>;
 
   constructor(
     path: string,
     request: Partial<Request> = {},
-    preload: Promise<unknown> = Promise.resolve(),
+    preload: Promise<Response | undefined> = Promise.resolve(undefined),
   ) {
     const url = new URL(path, baseURL).href;
     const defaults = { method: "GET", mode: "cors", destination: "" };
@@ -189,9 +189,47 @@ Deno.test("createRouter() leaves alone what no worker can answer", async () => {
   assertEquals(await ask(routes, "blob:https://a.test/a"), undefined);
 });
 
-Deno.test("createRouter() waits for the preload of a navigation, whoever answers", async () => {
+Deno.test("createRouter() reads the preload of a navigation that is left to the browser", async () => {
+  const routes: RouterRoute<Event>[] = [
+    { pattern: "/network", source: "network" },
+    { pattern: "/only", handler: () => new Response() },
+  ];
+  for (const path of ["/network", "/only", "/none", "/excluded"]) {
+    const preload = new Response("page");
+    const request = { mode: "navigate", cache: "only-if-cached" } as const;
+    const event = new Event(path, request, Promise.resolve(preload));
+    createRouter(routes, { baseURL, excludes: ["/excluded"] })(event);
+    assertEquals(event.response, undefined);
+    await Promise.all(event.waits);
+    assert(preload.bodyUsed, path);
+  }
+});
+
+Deno.test("createRouter() waits for the preload that a handler is given", async () => {
+  const preload = new Response("page");
+  const { promise, resolve } = Promise.withResolvers<Response>();
+  const event = new Event("/a", { mode: "navigate" }, promise);
+  createRouter<Event>([{
+    pattern: "/a",
+    handler: async ({ preloadResponse }) => {
+      await Promise.all(event.waits);
+      return await preloadResponse ?? new Response();
+    },
+  }], { baseURL })(event);
+  assertEquals(event.waits.length, 1);
+  resolve(preload);
+  assertEquals(await (await event.response)?.text(), "page");
+});
+
+Deno.test("createRouter() does not mind a preload that fails, or is none", async () => {
   for (const path of ["/a", "/none"]) {
-    for (const preload of [Promise.resolve(), Promise.reject(new Error())]) {
+    for (
+      const preload of [
+        Promise.resolve(undefined),
+        Promise.resolve(new Response(null)),
+        Promise.reject(new Error()),
+      ]
+    ) {
       const event = new Event(path, { mode: "navigate" }, preload);
       createRouter(echo("/a"), { baseURL })(event);
       assertEquals(event.waits.length, 1);
@@ -249,6 +287,21 @@ Deno.test("createRouter() answers from a cache, or else from the network", async
     const routes: RouterRoute<Event>[] = [{ source: { cacheName: "b" } }];
     assertEquals(await ask(routes, "/a"), "cache");
     assertEquals(await ask(routes, "/b"), "https://a.test/b");
+    const answer = async (path: string) => {
+      const preload = new Response("preload");
+      const event = new Event(
+        path,
+        { mode: "navigate" },
+        Promise.resolve(preload),
+      );
+      createRouter(routes, { baseURL })(event);
+      const text = await (await event.response)?.text();
+      await Promise.all(event.waits);
+      assert(preload.bodyUsed);
+      return text;
+    };
+    assertEquals(await answer("/a"), "cache");
+    assertEquals(await answer("/b"), "preload");
     broken = true;
     assertEquals(await ask(routes, "/a"), "https://a.test/a");
   } finally {
