@@ -199,7 +199,7 @@ export function notificationClick(
     const act = Object.hasOwn(actions, action) ? actions[action] : undefined;
     const target = act ? await act(event) : targetOf(notification.data, action);
     if (act && !target) return;
-    const url = toAllowed(target, registration.scope, origins);
+    const url = toAllowed(target || "", registration.scope, origins);
 
     const kept = keep(url);
     await withPatience(kept);
@@ -308,24 +308,24 @@ async function focus(client: NotificationClickClient): Promise<boolean> {
 }
 
 /** Where a notification of `notify` leads to. */
-function targetOf(data: unknown, action: string): unknown {
+function targetOf(data: unknown, action: string): string | undefined {
   const { navigate, actions } = Object(Object(data)[KEY]);
-  return Object.hasOwn(Object(actions), action) ? actions[action] : navigate;
+  const own = Object.hasOwn(Object(actions), action);
+  const target = own ? actions[action] : navigate;
+  return typeof target === "string" ? target : undefined;
 }
 
 /** The URL, or that of the scope if it is none that the user can be brought to. */
 function toAllowed(
-  target: unknown,
+  target: string | URL,
   scope: string,
   origins: readonly string[],
 ): string {
   try {
-    const { href, origin, protocol, username, password } = new URL(
-      String(target ?? ""),
-      scope,
-    );
-    const isAllowed = /^https?:$/.test(protocol) && origins.includes(origin);
-    return isAllowed && !username && !password ? href : scope;
+    const url = new URL(String(target), scope);
+    const isAllowed = /^https?:$/.test(url.protocol) &&
+      origins.includes(url.origin) && !url.username && !url.password;
+    return isAllowed ? url.href : scope;
   } catch {
     return scope;
   }
