@@ -59,6 +59,8 @@ export interface Browser {
   pid: number;
   /** Resolves when it has ended. */
   closed: Promise<unknown>;
+  /** Stops its service workers, if it has the flag `--remote-debugging-port=0`. */
+  stopWorkers(): Promise<void>;
   /** Ends it, and deletes its profile. */
   close(): Promise<void>;
 }
@@ -103,12 +105,49 @@ export async function openChromium(
   return {
     pid: child.pid,
     closed: child.status,
+    stopWorkers: () => stopWorkers(profile),
     async close() {
       kill(child);
       await child.status;
       remove(profile);
     },
   };
+}
+
+/** An answer of the debugger, of as much as is used of it. */
+interface DebuggerAnswer {
+  id: number;
+  result: {
+    targetInfos: { type: string; targetId: string }[];
+    sessionId: string;
+  };
+}
+
+/** Has a debugger stop all workers, which is gone before they start again. */
+async function stopWorkers(profile: string): Promise<void> {
+  const file = await Deno.readTextFile(`${profile}/DevToolsActivePort`);
+  const [port, path] = file.split("\n");
+  const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`);
+  let last = 0;
+  const send = (method: string, params: object = {}, sessionId?: string) =>
+    new Promise<DebuggerAnswer["result"]>((resolve) => {
+      const id = ++last;
+      socket.addEventListener("message", ({ data }) => {
+        const answer: DebuggerAnswer = JSON.parse(data);
+        if (answer.id === id) resolve(answer.result);
+      });
+      socket.send(JSON.stringify({ id, method, params, sessionId }));
+    });
+  await new Promise((resolve) => socket.onopen = resolve);
+  const { targetInfos } = await send("Target.getTargets");
+  const target = targetInfos.find(({ type }) => type === "page");
+  const { sessionId } = await send("Target.attachToTarget", {
+    targetId: target?.targetId,
+    flatten: true,
+  });
+  await send("ServiceWorker.enable", {}, sessionId);
+  await send("ServiceWorker.stopAllWorkers", {}, sessionId);
+  socket.close();
 }
 
 /** Deletes a profile. */

@@ -26,15 +26,19 @@ import {
   summarize,
   writeReport,
 } from "./report.ts";
+import { measureSend } from "./send/measure.ts";
 import { measureSizes } from "./sizes.ts";
 import type { PageResult, Parameters, Scenario } from "./types.ts";
 
 const QUICK = ["roundtrip", "broadcast", "sizes"];
 const SCENARIOS = [
   ...QUICK,
+  "expire",
   "lifecycle",
   "outbox",
+  "precache",
   "router",
+  "send",
   "strategies",
 ];
 const STEP_LIMIT = 180_000;
@@ -66,7 +70,16 @@ for (const name of wanted) {
 
 await Deno.mkdir(new URL("results", import.meta.url), { recursive: true });
 for (const name of wanted) {
-  const results = name === "sizes" ? await measureSizes() : await run(name);
+  const results = name === "sizes"
+    ? await measureSizes()
+    : name === "send"
+    ? await measureSend({
+      rounds: values.rounds === undefined ? undefined : Number(values.rounds),
+      only: values.only,
+      cases: values.cases,
+      machine: await describeMachine(false),
+    })
+    : await run(name);
   if (results.sizes) await writeSizes(results.sizes);
   await Deno.writeTextFile(
     new URL(`results/${name}.json`, import.meta.url),
@@ -163,6 +176,10 @@ async function step(
       }
       if (pathname === "/memory") {
         return Response.json(await memoryOf((await opened.promise).pid));
+      }
+      if (pathname === "/stop-workers") {
+        await (await opened.promise).stopWorkers();
+        return new Response();
       }
       const answer = await serve?.(request);
       if (answer) return answer;
