@@ -18,15 +18,21 @@ import {
 import { register } from "@serviceworker/std/lifecycle/register";
 import { reloadOnUpdate } from "@serviceworker/std/lifecycle/reload-on-update";
 import { setLaunchConsumer } from "@serviceworker/std/lifecycle/set-launch-consumer";
+import { createBadge } from "@serviceworker/std/push/badge";
+import { takeNotificationTarget } from "@serviceworker/std/push/notification-click";
 import { openStore } from "@serviceworker/std/storage/open-store";
+import { openOutbox } from "./comments.ts";
+import { reportTo } from "./news.ts";
 import { createComments, type Fate } from "./page/comments.ts";
 import { createEpisodeView, type EpisodeView } from "./page/episode_view.ts";
 import { formatBytes, formatMoment } from "./page/format.ts";
 import { createLibrary } from "./page/library.ts";
 import { part, setText } from "./page/part.ts";
+import { offerNews } from "./page/news.ts";
 import { createPlayer } from "./page/player.ts";
 import { followServer } from "./page/reachable.ts";
 import { offerReset } from "./page/reset.ts";
+import { describeTab } from "./page/tab.ts";
 import { createThreadView, type ThreadView } from "./page/thread_view.ts";
 import { offerUpdates } from "./page/updates.ts";
 import type { Download, Podcast, Questions } from "./protocol.ts";
@@ -77,13 +83,15 @@ async function main(): Promise<void> {
   const channel = connect<Podcast>(container);
   const library = createLibrary(channel, showDownload);
   const player = createPlayer({
-    container,
+    tab: describeTab(container, "Episodes"),
     episodes,
     isSaved: (id) => library.get(id).state === "saved",
     show: ({ id, playing, here }) => views.get(id)?.showPlaying(playing, here),
     announce,
   });
-  const comments = createComments(store, container.ready, {
+  const outbox = openOutbox(store);
+  const badge = createBadge(navigator, store);
+  const comments = createComments(outbox, container.ready, {
     show: (id, thread) => threads.get(id)?.show(thread),
     announce: announceComment,
   });
@@ -201,6 +209,13 @@ async function main(): Promise<void> {
     );
   }
 
+  /** Shows episodes that are new. */
+  function add(added: Episode[]): void {
+    for (const episode of added) episodes.set(episode.id, episode);
+    part(document, "episodes").prepend(...added.map(addEpisode));
+    part<HTMLButtonElement>(document, "show-new").hidden = true;
+  }
+
   /** Offers new episodes, as the list is not to move under the listener's hand. */
   function offer(latest: Episode[]): void {
     const added = latest.filter(({ id }) => !episodes.has(id));
@@ -212,17 +227,22 @@ async function main(): Promise<void> {
     button.hidden = added.length === 0;
     if (added.length > 0) announce(`There is ${count}`);
     button.onclick = () => {
-      for (const episode of added) episodes.set(episode.id, episode);
-      part(document, "episodes").prepend(...added.map(addEpisode));
-      button.hidden = true;
+      add(added);
       document.querySelector<HTMLElement>("#episodes")?.focus();
     };
   }
 
   /** Brings the episode into view that a link to the app names. */
-  function reveal(url: string | null): void {
-    const id = new URL(url ?? "", location.href).searchParams.get("episode");
-    views.get(id ?? "")?.reveal();
+  async function reveal(url: string | null): Promise<void> {
+    const { searchParams } = new URL(url ?? "", location.href);
+    const id = searchParams.get("episode");
+    if (id === null) return;
+    if (!views.has(id)) {
+      const response = await fetch("/api/episodes");
+      const latest: Episode[] = await response.json();
+      add(latest.filter(({ id }) => !episodes.has(id)));
+    }
+    views.get(id)?.reveal();
   }
 
   async function showLastPlaying(): Promise<void> {
@@ -240,10 +260,12 @@ async function main(): Promise<void> {
   const registration = await register(container, "/sw.js");
   offerUpdates(registration, announce);
   setLaunchConsumer(window, ({ targetURL }) => reveal(targetURL));
-  reveal(location.href);
+  reveal(await takeNotificationTarget(window, store) ?? location.href);
   container.addEventListener("controllerchange", showVersion);
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden) refresh().catch(() => {});
+    if (document.hidden) return;
+    badge.clear();
+    refresh().catch(() => {});
   });
   await Promise.all([
     showVersion(),
@@ -251,7 +273,12 @@ async function main(): Promise<void> {
     refresh(),
     library.open(),
     comments.follow(),
-    followServer(showReachable),
+    badge.clear(),
+    offerNews(registration, reportTo(outbox, store, comments.send), announce),
+    followServer(showReachable, () => {
+      channel.call("refreshNow", undefined, { idempotent: true })
+        .catch(() => {});
+    }),
   ]);
 }
 

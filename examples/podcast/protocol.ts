@@ -6,6 +6,8 @@
  * @module
  */
 
+import type { PageState } from "@serviceworker/std/lifecycle/page-state";
+import type { OutboxEntry } from "@serviceworker/std/sync/outbox";
 import type { Episode } from "./server/episodes.ts";
 
 /** Where an episode stands on this device. */
@@ -31,7 +33,7 @@ export interface Refreshed {
   alone: boolean;
 }
 
-/** What plays in a tab, or played there last. Every tab attaches its own to its client. */
+/** What plays in a tab, or played there last. */
 export interface NowPlaying {
   id: string;
   playing: boolean;
@@ -39,6 +41,66 @@ export interface NowPlaying {
   position: number;
   /** When that was, in milliseconds since 1970. */
   at: number;
+}
+
+/** What every tab attaches to its client, for the worker to read. */
+export interface TabData {
+  /** What it shows. */
+  shows: "Episodes" | "Behind the scenes";
+  state: PageState;
+  playing?: NowPlaying;
+}
+
+/** What the worker is doing, at one moment. All times are in milliseconds since 1970. */
+export interface Scene {
+  version: string;
+  /** Where it is in its life, if the browser lets it know. */
+  state: string | undefined;
+  /** When the browser started it, this time. */
+  started: number;
+  /** How many messages it got and sent in each second of the last minute. */
+  messages: number[];
+  /** How many events it has handled since it was started, by type. */
+  events: [type: string, count: number][];
+  /** What the app's badge says, or would where there are none. */
+  badge: number;
+  tabs: {
+    id: string;
+    /** Undefined while the tab has not told. */
+    data: TabData | undefined;
+    /** Whether it is the one that asks. */
+    own: boolean;
+  }[];
+  caches: { name: string; entries: number; bytes: number }[];
+  /** How much of its room the origin uses; undefined where the browser does not tell. */
+  room: { usage: number; quota: number } | undefined;
+  outbox: OutboxEntry[];
+  downloads: Download[];
+  schedules: Chore[];
+  /** The last requests that a route of the worker answered, the latest first. */
+  requests: Answered[];
+}
+
+/** Something that happens at a time. */
+export interface Chore {
+  name: string;
+  last: number | undefined;
+  next: number | undefined;
+}
+
+/** A request that the worker has answered, or is about to. */
+export interface Answered {
+  /** Tells it from others of this life of the worker. */
+  id: number;
+  at: number;
+  path: string;
+  /** The pattern of the route. */
+  route: string;
+  /** How the route answers. */
+  strategy: string;
+  from: "network" | "device" | "nowhere" | undefined;
+  /** How long it took, in milliseconds. */
+  took: number | undefined;
 }
 
 /** The long-lived channel between every page and the worker. */
@@ -56,6 +118,10 @@ export interface Podcast {
   listPlaying(): NowPlaying[];
   /** Refreshes the list of episodes, unless that was done lately. */
   refresh(): Refreshed;
+  /** Refreshes the list of episodes at once. */
+  refreshNow(): void;
+  /** What the worker does, every second. To follow it keeps the worker awake. */
+  watch(): AsyncIterable<Scene>;
   /** An episode's download has begun or ended. */
   changed: Download;
   /** The list of episodes was refreshed. */

@@ -9,9 +9,11 @@
  * @module
  */
 
+import { fileURLToPath } from "node:url";
 import { type Asset, buildAssets } from "./server/assets.ts";
 import { answerEvents } from "./server/events.ts";
 import { createHandler } from "./server/handler.ts";
+import { openNews } from "./server/news.ts";
 
 /** How to serve. */
 export interface PodcastOptions {
@@ -23,6 +25,8 @@ export interface PodcastOptions {
   duration?: number | undefined;
   /** Whether to build again, and have open pages look for that, when a file changes. @default {false} */
   watch?: boolean | undefined;
+  /** The file of what is to be remembered. Without it, nothing is after the end. */
+  data?: string | undefined;
   /** Called with every request, before it is answered. */
   onRequest?: ((request: Request) => void) | undefined;
 }
@@ -42,9 +46,11 @@ const WATCHED = [
   "../../channel",
   "../../fetch",
   "../../lifecycle",
+  "../../push",
   "../../storage",
   "../../sync",
 ];
+const DATA = new URL(".data/", import.meta.url);
 const SETTLE = 100;
 const DEFAULT_PORT = 8000;
 /** Slow enough to see a download, and to have a hand in it. */
@@ -54,9 +60,11 @@ const DEFAULT_THROTTLE = 3_000_000;
 export async function startPodcast(
   options: PodcastOptions = {},
 ): Promise<PodcastServer> {
-  const { port = 0, throttle, duration, watch = false, onRequest } = options;
+  const { port = 0, throttle, duration, watch = false, data, onRequest } =
+    options;
   const assets = await buildAssets({ watch });
-  const handle = createHandler({ assets, throttle, duration });
+  const news = await openNews({ path: data, duration });
+  const handle = createHandler({ assets, throttle, duration, news });
   const stopped = new AbortController();
 
   const server = Deno.serve({
@@ -67,7 +75,7 @@ export async function startPodcast(
   }, (request) => {
     onRequest?.(request);
     const { pathname } = new URL(request.url);
-    if (built && pathname === "/built") return answerEvents(built);
+    if (built && pathname === "/built") return answerEvents(built, "built");
     return handle(request);
   });
   const built = watch ? watchFiles(assets, stopped.signal) : undefined;
@@ -77,6 +85,7 @@ export async function startPodcast(
     async close() {
       stopped.abort();
       await server.finished;
+      await news[Symbol.asyncDispose]();
     },
   };
 }
@@ -116,7 +125,9 @@ function watchFiles(
 async function main(args: string[]): Promise<void> {
   const wanted = Number(Deno.env.get("PORT") ?? DEFAULT_PORT);
   const rate = args.find((arg) => arg.startsWith("--throttle="))?.slice(11);
+  await Deno.mkdir(DATA, { recursive: true });
   const options = {
+    data: fileURLToPath(new URL("longwave.sqlite", DATA)),
     throttle: rate === undefined ? DEFAULT_THROTTLE : Number(rate),
     watch: args.includes("--watch"),
   };

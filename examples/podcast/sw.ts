@@ -6,7 +6,11 @@
  * @module
  */
 
-import { accept } from "@serviceworker/std/channel/accept";
+import {
+  accept,
+  type AcceptEventName,
+  type AcceptHandlers,
+} from "@serviceworker/std/channel/accept";
 import {
   getClientData,
   keepClientData,
@@ -21,16 +25,35 @@ import {
   activate,
   deleteOutdatedCaches,
 } from "@serviceworker/std/lifecycle/activate";
+import { ownWorker } from "@serviceworker/std/lifecycle/own-worker";
+import { launch } from "@serviceworker/std/lifecycle/launch";
 import { reportInstall } from "@serviceworker/std/lifecycle/report-install";
 import { skipWaiting } from "@serviceworker/std/lifecycle/skip-waiting";
+import { createBadge } from "@serviceworker/std/push/badge";
+import { notificationClick } from "@serviceworker/std/push/notification-click";
+import { notify } from "@serviceworker/std/push/notify";
+import { renew } from "@serviceworker/std/push/subscribe";
 import { respond } from "@serviceworker/std/channel/respond";
 import { openStore } from "@serviceworker/std/storage/open-store";
 import { handleSync } from "@serviceworker/std/sync/background-sync";
 import { createPeriodicSync } from "@serviceworker/std/sync/periodic-sync";
 import { COMMENTS_TAG, openOutbox } from "./comments.ts";
-import type { NowPlaying, Podcast, Questions, Release } from "./protocol.ts";
-import { createRoutes, refreshEpisodes } from "./worker/answers.ts";
+import { reportTo } from "./news.ts";
+import type { Podcast, Questions, Release, TabData } from "./protocol.ts";
+import {
+  createRoutes,
+  openContent,
+  refreshEpisodes,
+} from "./worker/answers.ts";
+import { createChores } from "./worker/chores.ts";
 import { createDownloads } from "./worker/downloads.ts";
+import { createLog } from "./worker/log.ts";
+import { type Moment, watch } from "./worker/watch.ts";
+
+/** TypeScript does not know it. */
+type PushSubscriptionChange = ExtendableEvent & {
+  readonly oldSubscription?: PushSubscription | null;
+};
 
 declare const self: ServiceWorkerGlobalScope;
 // Put in by the build.
@@ -40,37 +63,111 @@ declare const MANIFEST: PrecacheManifest;
 /** What a page that is opened or shown accepts; Chromium waits longer by itself. */
 const REFRESH_INTERVAL = 3_600_000;
 
+/** Those that are counted. */
+const EVENTS = [
+  "install",
+  "activate",
+  "fetch",
+  "message",
+  "sync",
+  "periodicsync",
+  "push",
+  "notificationclick",
+];
+
 /** What the pages of this version are made of. */
 const files = precache(self, MANIFEST, {
   name: "longwave-shell",
   ignoreSearch: true,
 });
-const routes = createRoutes(files, MANIFEST.entries);
 const store = openStore("longwave");
+const content = openContent(store);
+const log = createLog();
+const routes = createRoutes(files, MANIFEST.entries, content, log);
 const outbox = openOutbox(store);
 const periodic = createPeriodicSync(store, async ({ signal }) => {
-  podcast.post("refreshed", await refreshEpisodes(signal));
+  tell("refreshed", await refreshEpisodes(content, signal));
 }, { tag: "episodes", minInterval: REFRESH_INTERVAL });
-const downloads = createDownloads((download) =>
-  podcast.post("changed", download)
-);
+const badge = createBadge(navigator, store);
+const chores = createChores(store, () => content.expire());
+const downloads = createDownloads((download) => tell("changed", download));
 const podcast = accept<Podcast>(self.clients, {
-  list: () => downloads.list(),
-  download: ({ id }, { signal }) => downloads.follow(id, signal),
-  remove: ({ id }) => downloads.remove(id),
-  async refresh() {
-    const how = await periodic.register(self.registration);
-    // Without the server, the list stays as it is until the next time.
-    await periodic.catchUp().catch(() => {});
-    return { at: await periodic.lastRun(), alone: how === "registered" };
-  },
-  async listPlaying() {
-    const tabs = await getClientData(self.clients, store);
-    return tabs.map(({ data }) => data as NowPlaying | undefined)
-      .filter((playing) => playing !== undefined);
-  },
+  ...log.handlers<Omit<AcceptHandlers<Podcast>, "watch">>({
+    list: () => downloads.list(),
+    download: ({ id }, { signal }) => downloads.follow(id, signal),
+    remove: ({ id }) => downloads.remove(id),
+    async refresh() {
+      const how = await periodic.register(self.registration);
+      // Without the server, the list stays as it is until the next time.
+      await periodic.catchUp().catch(() => {});
+      await chores.run();
+      return { at: await periodic.lastRun(), alone: how === "registered" };
+    },
+    refreshNow,
+    async listPlaying() {
+      const tabs = await getClientData(self.clients, store);
+      return tabs.map(({ data }) => (data as TabData | undefined)?.playing)
+        .filter((playing) => playing !== undefined);
+    },
+  }),
+  watch: (_input, { client, signal }) => watch(() => look(client?.id), signal),
 });
 
+/** Tells every page. */
+function tell<K extends AcceptEventName<Podcast>>(
+  type: K,
+  data: Podcast[K],
+): Promise<void> {
+  log.count();
+  return podcast.post(type, data);
+}
+
+async function refreshNow(): Promise<void> {
+  await tell("refreshed", await refreshEpisodes(content));
+}
+
+/** What this worker is doing. */
+async function look(asking: string | undefined): Promise<Moment> {
+  const tabs = await getClientData(self.clients, store, {
+    includeUncontrolled: true,
+  });
+  const last = await periodic.lastRun();
+  return {
+    ...log.read(),
+    version: RELEASE.version,
+    state: ownWorker(self, { event: new Event("message") }).worker?.state,
+    badge: await badge.get(),
+    tabs: tabs.map(({ client: { id }, data }) => ({
+      id,
+      data: data as TabData | undefined,
+      own: id === asking,
+    })),
+    outbox: await outbox.list(),
+    downloads: await downloads.list(),
+    schedules: [
+      {
+        name: "Refresh the list",
+        last,
+        next: last === undefined ? undefined : last + REFRESH_INTERVAL,
+      },
+      ...await chores.list(),
+    ],
+  };
+}
+
+/** To bring the listener to an episode, any page will not do. */
+const EPISODES_ONLY = {
+  registration: self.registration,
+  clients: {
+    openWindow: (url: string) => self.clients.openWindow(url),
+    async matchAll(options: ClientQueryOptions & { type: "window" }) {
+      const all = await self.clients.matchAll(options);
+      return all.filter(({ url }) => new URL(url).pathname === "/");
+    },
+  },
+};
+
+log.listen(self, EVENTS);
 self.addEventListener("message", podcast);
 self.addEventListener("message", skipWaiting(self));
 self.addEventListener("message", keepClientData(self.clients, store));
@@ -84,8 +181,36 @@ self.addEventListener("sync", (event) => {
   handleSync(sync, outbox.flush, { tag: COMMENTS_TAG });
 });
 self.addEventListener("periodicsync", periodic as unknown as EventListener);
+self.addEventListener(
+  "push",
+  notify(self.registration, {
+    fallback: { title: "Longwave", body: "There is something new" },
+  }),
+);
+self.addEventListener("push", (event) => {
+  event.waitUntil(badge.add());
+  // Without the server, the page asks for the list when it is opened.
+  event.waitUntil(refreshNow().catch(() => {}));
+});
+self.addEventListener(
+  "notificationclick",
+  notificationClick(self, {
+    store,
+    async open(url) {
+      const { client, consumed } = await launch(EPISODES_ONLY, url);
+      return consumed || client?.url === url;
+    },
+  }),
+);
+self.addEventListener("pushsubscriptionchange", (event) => {
+  const send = () => outbox.flush();
+  const change = event as unknown as PushSubscriptionChange;
+  const options = { ...reportTo(outbox, store, send), event: change };
+  change.waitUntil(renew(self.registration, options));
+});
 self.addEventListener("install", (event) => {
-  const install = () => Promise.all([files.install(), refreshEpisodes()]);
+  const install = () =>
+    Promise.all([files.install(), refreshEpisodes(content)]);
   event.waitUntil(reportInstall(self.clients, install));
   event.waitUntil(addStaticRoutes(event, routes));
 });

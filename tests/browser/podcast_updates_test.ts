@@ -37,7 +37,7 @@ class Workshop {
     if (this.#assets.size === 0) await this.release("1", []);
     const { pathname } = new URL(request.url);
     return pathname === "/built"
-      ? answerEvents(this.#built)
+      ? answerEvents(this.#built, "built")
       : this.#handle(request);
   }
 }

@@ -7,14 +7,12 @@
  * @module
  */
 
-import type { Store } from "@serviceworker/std/storage/open-store";
 import { backgroundSync } from "@serviceworker/std/sync/background-sync";
-import type { OutboxEntry } from "@serviceworker/std/sync/outbox";
+import type { Outbox, OutboxEntry } from "@serviceworker/std/sync/outbox";
 import {
   COMMENTS_TAG,
   commentsPath,
   type Draft,
-  openOutbox,
   toRequest,
 } from "../comments.ts";
 import type { Comment } from "../server/comments.ts";
@@ -48,6 +46,8 @@ export interface Comments {
   retryAll(): void;
   /** Keeps a comment and sends it when that is possible. */
   post(episode: string, text: string): Promise<void>;
+  /** Has sent what is in the outbox. */
+  send(): void;
   /** Gives a draft up. */
   cancel(id: string): Promise<unknown>;
   /** Has a draft sent once more that was refused. */
@@ -56,11 +56,10 @@ export interface Comments {
 
 /** Prepares the comments. */
 export function createComments(
-  store: Store,
+  outbox: Outbox<Request>,
   registration: Promise<ServiceWorkerRegistration>,
   { show, announce }: CommentsListener,
 ): Comments {
-  const outbox = openOutbox(store);
   const sync = backgroundSync(registration, outbox.flush, {
     tag: COMMENTS_TAG,
   });
@@ -69,6 +68,11 @@ export function createComments(
   /** The latest question for each episode that is open. */
   const questions = new Map<string, Promise<Response>>();
   const start = Date.now();
+
+  function send(): void {
+    // Where the browser cannot help, this page sends.
+    sync.request().catch(() => {});
+  }
 
   function update(episode: string): void {
     show(episode, {
@@ -132,13 +136,13 @@ export function createComments(
     async post(episode, text) {
       const draft: Draft = { id: crypto.randomUUID(), episode, text };
       await outbox.add(toRequest(draft), { key: episode, data: draft });
-      // Where the browser cannot help, this page sends.
-      sync.request().catch(() => {});
+      send();
     },
+    send,
     cancel: (id) => outbox.cancel(id),
     async retry(id) {
       await outbox.retry(id);
-      sync.request().catch(() => {});
+      send();
     },
   };
 }

@@ -62,3 +62,18 @@ export function formatDay(day: string | number): string {
 export function formatMoment(time: number): string {
   return MOMENT.format(time);
 }
+
+/** As "12 kB", "12.4 MB" or "1.2 GB". */
+export function formatSize(bytes: number): string {
+  if (bytes < MEGABYTE) return `${Math.ceil(bytes / 1000)} kB`;
+  if (bytes < 1000 * MEGABYTE) return formatBytes(bytes);
+  return `${MEGABYTES.format(bytes / MEGABYTE / 1000)} GB`;
+}
+
+/** As "12 s ago", or "3 min ago". */
+export function formatAgo(milliseconds: number): string {
+  const seconds = Math.max(0, Math.round(milliseconds / 1000));
+  return seconds < 90
+    ? `${seconds} s ago`
+    : `${Math.round(seconds / 60)} min ago`;
+}

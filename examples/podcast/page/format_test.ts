@@ -2,11 +2,13 @@
 
 import { assertEquals } from "@std/assert";
 import {
+  formatAgo,
   formatBytes,
   formatDay,
   formatMoment,
   formatProgress,
   formatRemaining,
+  formatSize,
   formatTime,
 } from "./format.ts";
 
@@ -39,4 +41,17 @@ Deno.test("formatDay() writes the day of any time zone", () => {
 
 Deno.test("formatMoment() writes the hours of a day to 23", () => {
   assertEquals(formatMoment(+new Date(2026, 10, 7, 0, 5)), "Nov 7, 00:05");
+});
+
+Deno.test("formatSize() writes the unit that fits", () => {
+  assertEquals(formatSize(0), "0 kB");
+  assertEquals(formatSize(512), "1 kB");
+  assertEquals(formatSize(8_555_444), "8.6 MB");
+  assertEquals(formatSize(2_140_000_000), "2.1 GB");
+});
+
+Deno.test("formatAgo() writes seconds only where there are few", () => {
+  assertEquals(formatAgo(-1), "0 s ago");
+  assertEquals(formatAgo(12_300), "12 s ago");
+  assertEquals(formatAgo(180_000), "3 min ago");
 });

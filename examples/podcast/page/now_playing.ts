@@ -7,8 +7,8 @@
  */
 
 import { broadcast } from "@serviceworker/std/channel/broadcast";
-import { setClientData } from "@serviceworker/std/channel/client-data";
 import type { NowPlaying } from "../protocol.ts";
+import type { OwnTab } from "./tab.ts";
 
 /** How a tab takes part. */
 export interface Sharing {
@@ -28,7 +28,7 @@ const SILENCE = 5_000;
  * @param hear Called with what another tab plays, and when it has stopped.
  */
 export function shareNowPlaying(
-  container: ServiceWorkerContainer,
+  tab: OwnTab,
   hear: (state: NowPlaying) => void,
 ): Sharing {
   let channel = open();
@@ -56,13 +56,7 @@ export function shareNowPlaying(
     clearTimeout(timer);
     told = { ...state, at: Date.now() };
     channel.post(told);
-    // Without it, only tabs that are opened later know less.
-    if (!same) remember(told).catch(() => {});
-  }
-
-  async function remember(state: NowPlaying): Promise<void> {
-    const { active } = await container.ready;
-    await setClientData(active, state);
+    if (!same) tab.play(told);
   }
 
   addEventListener("pagehide", () => {

@@ -11,6 +11,7 @@ import type { Episode } from "../server/episodes.ts";
 import { formatTime } from "./format.ts";
 import { shareNowPlaying } from "./now_playing.ts";
 import { part, setIcon, setText } from "./part.ts";
+import type { OwnTab } from "./tab.ts";
 
 /** What the player shows. */
 export interface Shown extends Omit<NowPlaying, "at"> {
@@ -30,7 +31,7 @@ export interface Player {
 
 /** What the player needs to know, and whom it tells. */
 export interface PlayerOptions {
-  container: ServiceWorkerContainer;
+  tab: OwnTab;
   episodes: ReadonlyMap<string, Episode>;
   /** Whether an episode is on this device. */
   isSaved(id: string): boolean;
@@ -47,7 +48,7 @@ const TOLERANCE = 1;
 
 /** Prepares the player. */
 export function createPlayer(
-  { container, episodes, isSaved, show, announce }: PlayerOptions,
+  { tab, episodes, isSaved, show, announce }: PlayerOptions,
 ): Player {
   const audio = part<HTMLAudioElement>(document, "audio");
   const toggleButton = part<HTMLButtonElement>(document, "toggle");
@@ -58,7 +59,7 @@ export function createPlayer(
 
   let now: Shown | undefined;
   let dragging = false;
-  const sharing = shareNowPlaying(container, hear);
+  const sharing = shareNowPlaying(tab, hear);
 
   function hear(state: NowPlaying): void {
     if (state.playing) audio.pause();

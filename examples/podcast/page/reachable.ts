@@ -8,16 +8,25 @@
 
 import { sharedSource } from "@serviceworker/std/channel/shared-source";
 
+/** What is known of the server. */
+interface Presence {
+  reachable: boolean;
+  /** How often it has said that there is something new. */
+  news: number;
+}
+
 const RETRY = 2_000;
 
 /**
- * Calls `show` with whether the server can be reached, and whenever that changes.
- * One tab keeps a connection for all; it gives that up when it is hidden, as the
- * timers of hidden tabs are slow.
+ * Calls `show` with whether the server can be reached, and whenever that changes;
+ * and `refresh` whenever it has something new. One tab keeps a connection for
+ * all; it gives that up when it is hidden, as the timers of hidden tabs are slow.
  */
 export async function followServer(
   show: (reachable: boolean) => void,
+  refresh: () => void,
 ): Promise<never> {
+  let last: number | undefined;
   while (true) {
     const hidden = new AbortController();
     const { signal } = hidden;
@@ -26,7 +35,11 @@ export async function followServer(
     }, { signal });
     try {
       const answers = sharedSource("longwave-server", watchServer, { signal });
-      for await (const reachable of answers) show(reachable);
+      for await (const { reachable, news } of answers) {
+        show(reachable);
+        if (news > (last ?? news)) refresh();
+        last = news;
+      }
     } catch (error) {
       if (!signal.aborted) throw error;
     }
@@ -39,15 +52,17 @@ export async function followServer(
  */
 async function* watchServer(
   signal: AbortSignal,
-): AsyncGenerator<boolean, void, undefined> {
+): AsyncGenerator<Presence, void, undefined> {
+  let news = 0;
   while (!signal.aborted) {
     const source = new EventSource("/api/presence");
-    const opened = await first(source, ["open", "error"], signal) === "open";
-    yield opened;
-    if (opened) {
-      await first(source, ["error"], signal);
-      yield false;
+    let heard = await first(source, ["open", "error"], signal);
+    while (heard === "open" || heard === "message") {
+      if (heard === "message") news++;
+      yield { reachable: true, news };
+      heard = await first(source, ["message", "error"], signal);
     }
+    yield { reachable: false, news };
     source.close();
     const later = AbortSignal.timeout(RETRY);
     await first(globalThis, ["online"], AbortSignal.any([signal, later]));

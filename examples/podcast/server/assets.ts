@@ -6,11 +6,12 @@
  * @module
  */
 
+import { dirname } from "node:path";
 import {
   type PrecacheManifest,
   precacheManifest,
 } from "../../../fetch/precache_manifest.ts";
-import { bundle } from "../../../tools/build.ts";
+import { type Bundle, bundle } from "../../../tools/build.ts";
 import type { Release } from "../protocol.ts";
 
 /** A file as it is sent. */
@@ -28,6 +29,21 @@ export interface BuildOptions {
 }
 
 const ROOT = new URL("../", import.meta.url);
+const HTML = "text/html; charset=utf-8";
+const CSS = "text/css; charset=utf-8";
+const FILES = [
+  ["/", "index.html", HTML],
+  ["/behind-the-scenes/", "scenes.html", HTML],
+  ["/style.css", "style.css", CSS],
+  ["/scenes.css", "scenes.css", CSS],
+  ["/icon.svg", "icon.svg", "image/svg+xml"],
+  [
+    "/manifest.webmanifest",
+    "manifest.webmanifest",
+    "application/manifest+json",
+  ],
+] as const;
+const SCRIPTS = [["/app.js", "page.ts"], ["/scenes.js", "scenes.ts"]] as const;
 const WATCH = `<script type="module">
   new EventSource("/built").onmessage = async () => {
     const registration = await navigator.serviceWorker.ready;
@@ -44,26 +60,18 @@ export async function buildAssets(
 ): Promise<Map<string, Asset>> {
   const news = release ??
     JSON.parse(await Deno.readTextFile(new URL("release.json", ROOT)));
-  const [html, css, icon, manifest, page] = await Promise.all([
-    Deno.readTextFile(new URL("index.html", ROOT)),
-    Deno.readTextFile(new URL("style.css", ROOT)),
-    Deno.readTextFile(new URL("icon.svg", ROOT)),
-    Deno.readTextFile(new URL("manifest.webmanifest", ROOT)),
-    bundle(new URL("page.ts", ROOT), { sourcemap: true }),
-  ]);
-  const assets = new Map<string, Asset>([
-    ["/", {
-      type: "text/html; charset=utf-8",
-      body: watch ? html.replace("</head>", `${WATCH}\n</head>`) : html,
-    }],
-    ["/style.css", { type: "text/css; charset=utf-8", body: css }],
-    ["/icon.svg", { type: "image/svg+xml", body: icon }],
-    ["/manifest.webmanifest", {
-      type: "application/manifest+json",
-      body: manifest,
-    }],
-    ["/app.js", script("/app.js", page.code)],
-  ]);
+  const assets = new Map<string, Asset>();
+  for (const [path, name, type] of FILES) {
+    const text = await Deno.readTextFile(new URL(name, ROOT));
+    const body = watch ? text.replace("</head>", `${WATCH}\n</head>`) : text;
+    assets.set(path, { type, body });
+  }
+  const scripts: [path: string, built: Bundle][] = [];
+  for (const [path, name] of SCRIPTS) {
+    const built = await bundle(new URL(name, ROOT), { sourcemap: true });
+    scripts.push([path, built]);
+    assets.set(path, script(path, built.code));
+  }
   const worker = await bundle(new URL("sw.ts", ROOT), {
     sourcemap: true,
     format: "iife",
@@ -74,9 +82,7 @@ export async function buildAssets(
     },
   });
   assets.set("/sw.js", script("/sw.js", worker.code));
-  for (
-    const [path, { map }] of [["/app.js", page], ["/sw.js", worker]] as const
-  ) {
+  for (const [path, { map }] of [...scripts, ["/sw.js", worker] as const]) {
     if (map) assets.set(`${path}.map`, { type: "application/json", body: map });
   }
   return assets;
@@ -96,7 +102,8 @@ async function manifestOf(
   const folder = await Deno.makeTempDir();
   try {
     for (const [path, { body }] of assets) {
-      const file = path === "/" ? "/index.html" : path;
+      const file = path.endsWith("/") ? `${path}index.html` : path;
+      await Deno.mkdir(dirname(folder + file), { recursive: true });
       await Deno.writeTextFile(folder + file, body);
     }
     const options = { directoryIndex: "index.html" };

@@ -35,21 +35,26 @@ const EARLIER: Record<string, string[]> = {
 
 /** Makes what answers requests for the comments of these episodes. */
 export function createComments(
-  episodes: readonly Episode[],
+  episodes: () => readonly Episode[],
 ): (request: Request) => Response | Promise<Response> | undefined {
-  const threads = new Map(
-    episodes.map(({ id, published }) => [
-      `/api/comments/${id}`,
+  const threads = new Map<string, Comment[]>();
+
+  function threadOf(path: string): Comment[] | undefined {
+    const episode = episodes().find(({ id }) => path === `/api/comments/${id}`);
+    if (!episode) return undefined;
+    const { id, published } = episode;
+    const thread = threads.get(id) ??
       (EARLIER[id] ?? []).map((text, day): Comment => ({
         id: `${id}-${day}`,
         text,
         at: Date.parse(published) + (day + 1) * DAY,
-      })),
-    ]),
-  );
+      }));
+    threads.set(id, thread);
+    return thread;
+  }
 
   return (request) => {
-    const thread = threads.get(new URL(request.url).pathname);
+    const thread = threadOf(new URL(request.url).pathname);
     if (!thread) return undefined;
     if (request.method === "POST") return post(request, thread);
     return Response.json(thread, { headers: { "cache-control": "no-cache" } });

@@ -116,11 +116,25 @@ const MOTIFS: Record<string, Draw> = {
   ],
 };
 
+/** Of test transmissions: a mast, and what it sends. */
+const MAST: Draw = ({ middle, fore, light }, random) => [
+  ...range(5).map((i) =>
+    `<circle cx="200" cy="132" r="${
+      40 + i * (38 + random(0) * 10)
+    }" fill="none" stroke="${middle}" stroke-width="${12 - i * 2}" opacity="${
+      round(0.95 - i * 0.16)
+    }"/>`
+  ),
+  `<path d="M200 132 142 400M200 132l58 268M179 230h42M166 290h68M152 352h96M179 230l55 60M221 230l-55 60M166 290l82 62M234 290l-82 62" fill="none" stroke="${light}" stroke-width="7" stroke-linejoin="round"/>`,
+  disc(200, 132, 22, fore),
+];
+
 /** The cover of `recording`, as an SVG document. */
 export function drawCover({ id, colors, piece }: Recording): string {
   const [ground, middle, fore, light] = colors;
   const random = (index: number) => hash(piece.seed * 1000 + index);
-  const shapes = MOTIFS[id]?.({ ground, middle, fore, light }, random) ?? [];
+  const draw = MOTIFS[id] ?? MAST;
+  const shapes = draw({ ground, middle, fore, light }, random);
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${SIZE}" height="${SIZE}" viewBox="0 0 ${SIZE} ${SIZE}">`,
     bar(0, 0, SIZE, SIZE, ground),

@@ -172,23 +172,83 @@ const ENTRIES: Entry[] = [
   },
 ];
 
+/** What test transmissions are like, over and over. */
+const TRANSMISSIONS: Pick<Entry, "summary" | "colors">[] = [
+  {
+    summary: "Half a minute from the control room. Somebody left the desk on.",
+    colors: ["#20262e", "#51606f", "#e9a23b", "#f6e7c4"],
+  },
+  {
+    summary: "The mast hums, and somebody counts to thirty under their breath.",
+    colors: ["#e8e1d0", "#9aa58c", "#a8472f", "#2d3b3a"],
+  },
+  {
+    summary: "If you can hear this, the wire between us is in good order.",
+    colors: ["#143a3a", "#2f7f78", "#f0b7a1", "#fdf3e2"],
+  },
+];
+const TRANSMISSION_SECONDS = 30;
+
 /**
  * The episodes, the newest first.
  *
  * @param duration Seconds that every episode lasts, instead of its own.
  */
 export function recordings(duration?: number): Recording[] {
-  return ENTRIES.map((entry, index) => {
-    const seconds = duration ?? entry.duration;
-    return {
-      ...entry,
-      number: index + 1,
-      duration: seconds,
-      bytes: wavBytes(seconds),
-      audio: `/audio/${entry.id}.wav`,
-      cover: `/covers/${entry.id}.svg`,
-    };
-  }).reverse();
+  return ENTRIES.map((entry, index) => record(entry, index + 1, duration))
+    .reverse();
+}
+
+/**
+ * An episode that is published when it is asked for.
+ *
+ * @param number From 1, among those.
+ * @param published The day.
+ * @param duration Seconds that it lasts, instead of its own.
+ */
+export function transmission(
+  number: number,
+  published: string,
+  duration?: number,
+): Recording {
+  const { summary = "", colors = ["", "", "", ""] } =
+    TRANSMISSIONS[(number - 1) % TRANSMISSIONS.length] ?? {};
+  return record(
+    {
+      id: `transmission-${number}`,
+      title: `Test transmission ${number}`,
+      summary,
+      published,
+      duration: TRANSMISSION_SECONDS,
+      colors,
+      piece: {
+        seed: 100 + number,
+        tempo: 60 + 8 * (number % 5),
+        root: 40 + number % 12,
+        scale: number % 2 === 0 ? LYDIAN : DORIAN,
+        chords: [0, 3, 4, 0],
+        pad: 0.7,
+        bass: 0.5,
+        pluck: 0.8,
+        melody: 0.5,
+        air: 0.5,
+      },
+    },
+    ENTRIES.length + number,
+    duration,
+  );
+}
+
+function record(entry: Entry, number: number, duration?: number): Recording {
+  const seconds = duration ?? entry.duration;
+  return {
+    ...entry,
+    number,
+    duration: seconds,
+    bytes: wavBytes(seconds),
+    audio: `/audio/${entry.id}.wav`,
+    cover: `/covers/${entry.id}.svg`,
+  };
 }
 
 /** The part of a recording that everyone may see. */

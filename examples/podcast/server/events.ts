@@ -9,16 +9,17 @@
 /**
  * Keeps a connection open. By it a page knows that the server is there.
  *
- * @param target Whose "built" events the page is told of.
+ * @param target Whose events the page is told of.
+ * @param type The type of these events.
  */
-export function answerEvents(target?: EventTarget): Response {
+export function answerEvents(target?: EventTarget, type = ""): Response {
   const ended = new AbortController();
   const encoder = new TextEncoder();
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
       const send = (text: string) => controller.enqueue(encoder.encode(text));
       send("retry: 500\n\n");
-      target?.addEventListener("built", () => send("data: built\n\n"), {
+      target?.addEventListener(type, () => send(`data: ${type}\n\n`), {
         signal: ended.signal,
       });
     },

@@ -12,6 +12,7 @@ import { createComments } from "./comments.ts";
 import { drawCover } from "./cover.ts";
 import { answerEvents } from "./events.ts";
 import { recordings, toEpisode } from "./episodes.ts";
+import type { News } from "./news.ts";
 
 /** What the app is served from. */
 export interface HandlerOptions {
@@ -21,42 +22,44 @@ export interface HandlerOptions {
   duration?: number | undefined;
   /** Bytes per second for each response of audio; 0 for no limit. @default {0} */
   throttle?: number | undefined;
+  /** New episodes. Without it, there are none. */
+  news?: News | undefined;
 }
 
 /** Makes the handler of the app's server. */
 export function createHandler(
-  { assets, duration, throttle = 0 }: HandlerOptions,
+  { assets, duration, throttle = 0, news }: HandlerOptions,
 ): (request: Request) => Response | Promise<Response> {
-  const all = recordings(duration);
-  const answerComments = createComments(all);
-  const byAudio = new Map(
-    all.map((recording) => [recording.audio, recording]),
-  );
-  const byCover = new Map(
-    all.map((recording) => [recording.cover, recording]),
-  );
-  const episodes = JSON.stringify(all.map(toEpisode));
+  const finished = recordings(duration);
+  const list = () => [...news?.episodes() ?? [], ...finished];
+  const answerComments = createComments(list);
 
   return (request) => {
     const comments = answerComments(request);
     if (comments) return comments;
+    const { pathname } = new URL(request.url);
+    if (news && pathname.startsWith("/api/news/")) return news.answer(request);
     if (request.method !== "GET" && request.method !== "HEAD") {
       return new Response("Method not allowed", {
         status: 405,
         headers: { allow: "GET, HEAD" },
       });
     }
-    const { pathname } = new URL(request.url);
-    const recording = byAudio.get(pathname);
+    const recording = list().find(({ audio }) => audio === pathname);
     if (recording) return answerAudio(request, recording, throttle);
 
-    if (pathname === "/api/presence") return answerEvents();
+    if (pathname === "/api/presence") {
+      return answerEvents(news?.events, "published");
+    }
 
-    const cover = byCover.get(pathname);
+    const cover = list().find(({ cover }) => cover === pathname);
     const asset = cover
       ? { type: "image/svg+xml", body: drawCover(cover) }
       : pathname === "/api/episodes"
-      ? { type: "application/json", body: episodes }
+      ? {
+        type: "application/json",
+        body: JSON.stringify(list().map(toEpisode)),
+      }
       : assets.get(pathname);
     if (!asset) return new Response("Not found", { status: 404 });
     return new Response(request.method === "HEAD" ? null : asset.body, {

@@ -8,6 +8,11 @@
  * @module
  */
 
+import {
+  expireCache,
+  type ExpireCacheStore,
+  type ExpiringCache,
+} from "@serviceworker/std/fetch/expire-cache";
 import type {
   Precache,
   PrecacheEntry,
@@ -19,45 +24,68 @@ import {
   staleWhileRevalidate,
 } from "@serviceworker/std/fetch/strategies";
 import type { Episode } from "../server/episodes.ts";
+import type { Log } from "./log.ts";
 
 const CONTENT_CACHE = "longwave-content";
 const AUDIO_CACHE = "longwave-audio";
 const AUDIO_REGEXP = /^\/audio\/([\w-]+)\.wav$/;
 const EPISODES = "/api/episodes";
+/** How many covers and threads of comments are kept, those last used. */
+const CONTENT_ENTRIES = 100;
 /** Milliseconds after which the list of last time is better than none. */
 const PATIENCE = 4_000;
+
+/** What the server said last. */
+export function openContent(store: ExpireCacheStore): ExpiringCache {
+  const maxEntries = CONTENT_ENTRIES;
+  return expireCache(caches, CONTENT_CACHE, { store, maxEntries });
+}
 
 /** Tells who answers what; all else is left to the browser. */
 export function createRoutes(
   files: Precache,
   entries: readonly PrecacheEntry[],
+  content: ExpiringCache,
+  log: Log,
 ): RouterRoute<FetchEvent>[] {
-  const latest = { cache: CONTENT_CACHE, timeout: PATIENCE };
+  const latest = (event: FetchEvent) => ({
+    cache: content.during(event),
+    timeout: PATIENCE,
+    fetch: log.fetchFor(event),
+  });
+  const fromNetwork = (pattern: string) =>
+    log.route("network first", {
+      pattern,
+      handler: (event) => networkFirst(event, latest(event)),
+    });
   return [
     { pattern: "/api/presence", source: "network" },
+    { pattern: "/api/news/*", source: "network" },
     { pattern: "/built", source: "network" },
-    { pattern: EPISODES, handler: (event) => networkFirst(event, latest) },
-    {
-      pattern: "/api/comments/*",
-      handler: (event) => networkFirst(event, latest),
-    },
-    {
+    fromNetwork(EPISODES),
+    fromNetwork("/api/comments/*"),
+    log.route("stale while revalidate", {
       pattern: "/covers/*",
-      handler: (event) => staleWhileRevalidate(event, latest),
-    },
-    { pattern: "/audio/*", handler: ({ request }) => answerAudio(request) },
-    ...entries.map(({ url }) => ({
-      pattern: url,
-      handler: (event: FetchEvent) => files.respond(event),
-    })),
+      handler: (event) => staleWhileRevalidate(event, latest(event)),
+    }),
+    log.route("a range of the download", {
+      pattern: "/audio/*",
+      handler: (event) => answerAudio(event.request, log.fetchFor(event)),
+    }),
+    ...entries.map(({ url }) =>
+      log.route("precache", {
+        pattern: url,
+        handler: (event) => files.respond(event),
+      })
+    ),
   ];
 }
 
 /** Stores the list of episodes anew, and the covers; resolves with the list. */
 export async function refreshEpisodes(
+  content: ExpiringCache,
   signal?: AbortSignal,
 ): Promise<Episode[]> {
-  const cache = await caches.open(CONTENT_CACHE);
   const response = await fetch(EPISODES, {
     cache: "reload",
     signal: signal ?? null,
@@ -69,9 +97,11 @@ export async function refreshEpisodes(
   }
   const episodes: Episode[] = await response.clone().json();
   for (const { cover } of episodes) {
-    if (!await cache.match(cover)) await cache.add(cover);
+    if (await content.match(cover)) continue;
+    const drawn = await fetch(cover, { signal: signal ?? null });
+    if (drawn.ok) await content.put(cover, drawn);
   }
-  await cache.put(EPISODES, response);
+  await content.put(EPISODES, response);
   return episodes;
 }
 
@@ -120,7 +150,10 @@ export async function removeAudio(id: string): Promise<boolean> {
   return await cache.delete(audioPath(id));
 }
 
-async function answerAudio(request: Request): Promise<Response> {
+async function answerAudio(
+  request: Request,
+  fetch: (request: Request) => Promise<Response>,
+): Promise<Response> {
   const stored = await caches.match(request.url, { cacheName: AUDIO_CACHE });
   return stored ? await rangeResponse(request, stored) : await fetch(request);
 }
