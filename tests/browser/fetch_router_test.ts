@@ -1,6 +1,7 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assert, assertEquals } from "@std/assert";
+import { devToolsOf } from "./devtools.ts";
 import { browserTest } from "./harness.ts";
 
 /** Without it, the browser asks for one. */
@@ -93,6 +94,53 @@ browserTest(
     assertEquals([...page.log, ...server.log], []);
   },
 );
+
+const devTools = devToolsOf();
+
+browserTest(
+  "createRouter() reads preloads to their end that nobody wants",
+  { ...options(false), args: devTools.args },
+  async ({ page, server, engine }) => {
+    const chromium = engine.name === "chromium" && await devTools.connect();
+    for (const path of ["/nothing", "/cached/a"]) server.route(path, slow);
+    await page.register();
+    await page.goto("/nothing");
+    assertEquals(await page.evaluate(() => document.title), "slow");
+    await page.goto("/cached/a");
+    assertEquals(await page.evaluate(() => document.title), "cache");
+    await page.goto("/cached/b");
+    assertEquals(await page.evaluate(() => document.title), "server");
+    // The preload was the answer.
+    assertEquals(server.count("/cached/b"), 1);
+    // That of a page from the cache may still be on its way.
+    while (server.count("/cached/a") === 0) await pause();
+    await pause(1_000);
+    assertEquals([...page.log, ...server.log], []);
+    if (!chromium) return;
+    assertEquals(chromium.workerLog, []);
+    await chromium.close();
+  },
+);
+
+/** A page whose body takes its time. */
+function slow(): Response {
+  const parts = ["<!doctype html><title>slow</title>", ICON, "a", "b", "c"];
+  const body = new ReadableStream<string>({
+    async pull(controller) {
+      const part = parts.shift();
+      if (part === undefined) return controller.close();
+      await pause(60);
+      controller.enqueue(part);
+    },
+  });
+  return new Response(body.pipeThrough(new TextEncoderStream()), {
+    headers: { "content-type": "text/html" },
+  });
+}
+
+function pause(ms = 20): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
 
 browserTest(
   "addStaticRoutes() leaves the worker asleep for what needs none",
