@@ -16,6 +16,7 @@ export * from "./expire_cache.ts";
 export * from "./mock.ts";
 export * from "./navigation_preload.ts";
 export * from "./precache.ts";
+export * from "./put_in_cache.ts";
 export * from "./range_response.ts";
 export * from "./router.ts";
 export * from "./static_routes.ts";

@@ -59,6 +59,7 @@ import type {
   ExpireCacheStore,
   ExpiringCache,
 } from "../fetch/expire_cache.ts";
+import type { PutInCacheCache } from "../fetch/put_in_cache.ts";
 import type { StrategyCache, StrategyEvent } from "../fetch/strategies.ts";
 import type {
   Precache,
@@ -254,6 +255,8 @@ export type Good = [
   Fits<HandleCacheURLsScope, ServiceWorkerGlobalScope>,
   Fits<HandleCacheURLsEvent, ExtendableMessageEvent>,
   Fits<WorkerListener, ReturnType<typeof handleCacheURLs>>,
+  Fits<PutInCacheCache, Cache>,
+  Fits<PutInCacheCache, ExpiringCache>,
   Fits<ExpireCacheCache, Cache>,
   Fits<ExpireCacheEvent, FetchEvent>,
   Fits<ExpireCacheStorage, CacheStorage>,
