@@ -80,6 +80,10 @@ export interface PrecacheScope {
     /** Opens a cache. */
     open(name: string): Promise<{
       keys(): Promise<readonly { readonly url: string }[]>;
+      match(
+        url: string,
+        options: { ignoreVary: boolean },
+      ): Promise<Response | undefined>;
       put(url: string, response: Response): Promise<void>;
     }>;
     /** Finds a response in the cache of a name. */
@@ -366,12 +370,13 @@ export function precache(
   };
 
   /** What the other versions note, the newest first. */
-  const readOlder = async (): Promise<[string, PrecacheRecord][]> => {
-    const older: [string, PrecacheRecord][] = [];
+  const readOlder = async (): Promise<[OpenCache, PrecacheRecord][]> => {
+    const older: [OpenCache, PrecacheRecord][] = [];
     for (const name of (await caches.keys()).reverse()) {
       if (!name.startsWith(prefix) || name === cacheName) continue;
       const record = await read(name);
-      if (record) older.push([name, record]);
+      // Opened once: each query by name would open it again.
+      if (record) older.push([await caches.open(name), record]);
     }
     return older;
   };
@@ -379,11 +384,11 @@ export function precache(
   /** Finds the content of an entry in another version, of which not all may have been stored. */
   const findCopy = async (
     { href, key }: Located,
-    older: [string, PrecacheRecord][],
+    older: [OpenCache, PrecacheRecord][],
   ): Promise<Response | undefined> => {
-    for (const [name, { revisions }] of older) {
+    for (const [cache, { revisions }] of older) {
       if (revisions[href] !== key) continue;
-      const copy = await matchIn(name, href);
+      const copy = await cache.match(href, { ignoreVary: true });
       if (copy) return copy;
     }
     return undefined;

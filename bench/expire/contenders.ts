@@ -30,10 +30,12 @@ export interface Expiring {
   expire(known: string[]): Promise<unknown>;
 }
 
-/** How many entries there are. */
+/** How many entries there are to answer from. */
 export const ENTRIES = 10_000;
-/** How many of them expire at a time. */
-export const EXPIRED = ENTRIES / 10;
+/** How many there are, of which some expire: each contender needs its own. */
+export const EXPIRING_ENTRIES = 4_000;
+/** How many of those expire at a time. */
+export const EXPIRED = EXPIRING_ENTRIES / 10;
 /** The cache of all who answer. */
 export const CACHE = "files";
 
@@ -83,12 +85,11 @@ export const ANSWERING: Record<string, Answering> = {
   },
 };
 
-const left = { maxEntries: ENTRIES - EXPIRED };
+const left = { maxEntries: EXPIRING_ENTRIES - EXPIRED };
 
 /** By name. */
 export const EXPIRING: Record<string, Expiring> = {
   raw: { expire: (known) => deleteAll("raw", known) },
-  "raw again": { expire: (known) => deleteAll("raw again", known) },
   expireCache: {
     async note() {
       // Without what it noted of the clock, it adopts what has no note.

@@ -8,6 +8,7 @@ import {
   ENTRIES,
   EXPIRED,
   EXPIRING,
+  EXPIRING_ENTRIES,
   urlOf,
 } from "./contenders.ts";
 import type { Order } from "./worker.ts";
@@ -34,7 +35,7 @@ start(async ({ case: current, only }) => {
 type Obey = (order: Order) => Promise<number>;
 
 async function measureHits(names: string[], obey: Obey): Promise<PageResult> {
-  const note = await fill(CACHE);
+  const note = await fill(CACHE, ENTRIES);
   for (const answering of names) await obey({ answering, note });
   const column = "a hit, µs";
   const turn = async () => {
@@ -75,20 +76,20 @@ async function measureExpiring(
 ): Promise<PageResult> {
   /** Puts back what has expired. */
   const refill = async (name: string) =>
-    await obey({ expiring: name, note: await fill(name) });
+    await obey({ expiring: name, note: await fill(name, EXPIRING_ENTRIES) });
   for (const name of names) await refill(name);
   let first = 0;
   return await takeTurns(
     new Map(names.map((name) => [name, name])),
     [{
-      name: `${EXPIRED} of ${ENTRIES} expire, ms`,
+      name: `${EXPIRED} of ${EXPIRING_ENTRIES} expire, ms`,
       turns: 5,
       turn: async (name) => {
-        first = (first + EXPIRED) % ENTRIES;
+        first = (first + EXPIRED) % EXPIRING_ENTRIES;
         const expire = numbers(EXPIRED).map((index) => first + index);
         const taken = await obey({ expiring: name, expire });
         const left = await (await caches.open(name)).keys();
-        if (left.length === ENTRIES - EXPIRED) return taken;
+        if (left.length === EXPIRING_ENTRIES - EXPIRED) return taken;
         throw new Error(`${left.length} entries are left`);
       },
     }],
@@ -97,10 +98,10 @@ async function measureExpiring(
 }
 
 /** Puts into a cache what is not there; resolves with what that was. */
-async function fill(name: string): Promise<number[]> {
+async function fill(name: string, count: number): Promise<number[]> {
   const cache = await caches.open(name);
   const stored = new Set((await cache.keys()).map(({ url }) => url));
-  const missing = numbers(ENTRIES).filter((index) => !stored.has(urlOf(index)));
+  const missing = numbers(count).filter((index) => !stored.has(urlOf(index)));
   const rest = missing.values();
   const work = async () => {
     for (const index of rest) {

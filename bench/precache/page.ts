@@ -12,6 +12,7 @@ const IN_FLIGHT = 6;
 const CONTENDERS = new Map<string, [worker: string, required: number]>([
   ["raw", ["raw", 100]],
   ["raw again", ["raw", 100]],
+  ["raw, in generations", ["generations", 100]],
   ["precache", ["std", 100]],
   ["precache, 10 % required", ["std", 10]],
   ["precache, 10 % required, stopped", ["std", 10]],
