@@ -115,6 +115,60 @@ const KINDS: Record<BrowserName, Kind> = {
   },
 };
 
+/** What a browser needs, beside itself, to show notifications on Linux. */
+interface Notifier {
+  packages: string[];
+  command: string;
+  args: string[];
+  /** What the command prints if it is there. */
+  output: RegExp;
+}
+
+const NOTIFIERS: Partial<Record<BrowserName, Notifier>> = {
+  firefox: {
+    packages: ["libnotify4"],
+    command: "/sbin/ldconfig",
+    args: ["-p"],
+    output: /\blibnotify\.so\.4\b/,
+  },
+  // MiniBrowser refuses them; what runs instead is a script.
+  webkit: {
+    packages: ["python3-gi", "gir1.2-webkit2-4.1"],
+    command: "/usr/bin/python3",
+    args: [
+      "-c",
+      "import gi; gi.require_version('WebKit2', '4.1'); print('ok')",
+    ],
+    output: /^ok$/m,
+  },
+};
+
+/**
+ * Gets what a browser needs to show notifications to a desktop of the tests';
+ * rejects with a "NotSupportedError" that says what cannot be had.
+ */
+export async function prepareNotifications(
+  name: BrowserName,
+  machine: Machine = thisMachine(),
+): Promise<void> {
+  const { os, root } = machine;
+  const lack = (what: string) =>
+    new DOMException(`no notifications here: ${what}`, "NotSupportedError");
+  if (os !== "linux") throw lack("their desktop exists only on Linux");
+  const notifier = NOTIFIERS[name];
+  if (!notifier) return;
+  const { packages, command, args, output } = notifier;
+  const isHere = async () =>
+    output.test((await machine.run(command, args)).output);
+  if (await isHere()) return;
+  if (root && await which("apt-get", machine)) {
+    machine.say(`${KINDS[name].label} shows no notifications yet: installing`);
+    await installPackages(packages, machine).catch(() => {});
+    if (await isHere()) return;
+  }
+  throw lack(`apt-get install ${packages.join(" ")}`);
+}
+
 /** Finds or gets a browser; the error of one that cannot be had says what to install. */
 export async function findBrowser(
   name: BrowserName,
@@ -164,7 +218,7 @@ export async function findBrowser(
   if (os === "linux" && root && await which("apt-get", machine)) {
     await attempt(
       "installing Debian's packages",
-      () => installPackages(kind, machine),
+      async () => installPackages(await missing(kind, machine), machine),
     );
     const installed = await search(kind, machine);
     if (installed) return found(installed);
@@ -306,11 +360,19 @@ async function works(path: string, machine: Machine): Promise<boolean> {
   return success;
 }
 
-async function installPackages(kind: Kind, machine: Machine): Promise<void> {
+/** The packages whose commands are not here. */
+async function missing(kind: Kind, machine: Machine): Promise<string[]> {
   const packages: string[] = [];
   for (const [command, name] of Object.entries(kind.packages)) {
     if (!await which(command, machine)) packages.push(name);
   }
+  return packages;
+}
+
+async function installPackages(
+  packages: string[],
+  machine: Machine,
+): Promise<void> {
   const wait = ["-o", "DPkg::Lock::Timeout=300"];
   for (
     const args of [

@@ -1,7 +1,11 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assertEquals, assertRejects } from "@std/assert";
-import { findBrowser, type Machine } from "./find_browser.ts";
+import {
+  findBrowser,
+  type Machine,
+  prepareNotifications,
+} from "./find_browser.ts";
 
 interface FakeMachine extends Machine {
   /** What was done, in order. */
@@ -211,4 +215,58 @@ Deno.test("findBrowser() rejects WebKitGTK elsewhere than on Linux", async () =>
     "WebKitGTK exists only on Linux",
   );
   assertEquals(error.name, "NotSupportedError");
+});
+
+/** A machine that has libnotify when apt-get has brought it, if it can. */
+function notifyingMachine(options: FakeOptions, canInstall: boolean) {
+  let installed = "";
+  const machine = fakeMachine({
+    ...options,
+    run(command, args) {
+      if (command === "apt-get") {
+        if (args[0] === "install" && canInstall) installed = "libnotify.so.4 (";
+        machine.done.push(`apt-get ${args[0]} ${args.at(-1)}`);
+        return Promise.resolve({ success: canInstall, output: "" });
+      }
+      return Promise.resolve({ success: true, output: installed });
+    },
+  });
+  return machine;
+}
+
+Deno.test("prepareNotifications() asks nothing of a machine with Chromium", async () => {
+  const machine = notifyingMachine({}, false);
+  await prepareNotifications("chromium", machine);
+  assertEquals(machine.done, []);
+});
+
+Deno.test("prepareNotifications() installs what is missing as root, once", async () => {
+  const files = ["/usr/bin/apt-get"];
+  const machine = notifyingMachine({ files, root: true }, true);
+  await prepareNotifications("firefox", machine);
+  await prepareNotifications("firefox", machine);
+  assertEquals(machine.done, [
+    "apt-get update DPkg::Lock::Timeout=300",
+    "apt-get install libnotify4",
+  ]);
+});
+
+Deno.test("prepareNotifications() says what cannot be had", async () => {
+  for (const root of [true, false]) {
+    const machine = notifyingMachine(
+      { files: ["/usr/bin/apt-get"], root },
+      false,
+    );
+    const error = await assertRejects(
+      () => prepareNotifications("webkit", machine),
+      DOMException,
+      "apt-get install python3-gi gir1.2-webkit2-4.1",
+    );
+    assertEquals(error.name, "NotSupportedError");
+  }
+  await assertRejects(
+    () => prepareNotifications("chromium", fakeMachine({ os: "darwin" })),
+    DOMException,
+    "only on Linux",
+  );
 });

@@ -18,6 +18,10 @@ export interface LaunchOptions {
   prefs?: Record<string, unknown> | undefined;
   /** Command-line arguments of Chromium. */
   args?: string[] | undefined;
+  /** Environment variables. */
+  env?: Record<string, string> | undefined;
+  /** The origin that may show notifications in WebKit. */
+  notifier?: string | undefined;
   /** Whether to measure, where the engine can, which statements run. @default {false} */
   measure?: boolean | undefined;
 }
@@ -38,6 +42,15 @@ export interface Browser {
   stopWorkers?(origin: string): Promise<void>;
   /** Cuts the running worker of an origin off the network, or reconnects it. */
   setWorkerOffline?(origin: string, offline: boolean): Promise<void>;
+  /** Sets whether an origin may show notifications. */
+  setNotificationPermission?(
+    origin: string,
+    state: PermissionState,
+  ): Promise<void>;
+  /** The page at a URL that the browser itself opens. */
+  openedTab?(url: string): Promise<Tab>;
+  /** Closes all pages of an origin. */
+  closeTabs?(origin: string): Promise<void>;
   /** What the workers ran, if that is measured, since it was last taken. */
   takeWorkerCoverage?(): Promise<ScriptCoverage[]>;
 }

@@ -37,6 +37,22 @@
  * back ({@linkcode TestServer}). The browser is shared, unless the scenario asks
  * for a `profile`, `prefs` or `args`.
  *
+ * With `push` a test is given the push service of the browser's vendor, and with
+ * `notifications` the desktop on which notifications are shown, for its origin may
+ * show them:
+ *
+ * ```ts ignore
+ * browserTest("a push is shown, and clicked", { worker, page, push: true }, async (
+ *   { page, push, notifications, openedPage },
+ * ) => {
+ *   await page.register();
+ *   const subscription = await page.call("subscribe", push.keys.publicKey);
+ *   await push.deliver(subscription, "Hello");
+ *   (await notifications.next("Hello")).click();
+ *   await openedPage("/hello");
+ * });
+ * ```
+ *
  * A control which the engine does not give (`stopWorkers()` in WebKit) ends the
  * scenario there as skipped, with the reason in the report; so does `skip(reason)`.
  *
@@ -44,10 +60,13 @@
  */
 
 import type { BrowserFeature, BrowserName } from "../../tools/find_browser.ts";
+import type { Notifications } from "./notifications.ts";
 import type { Exports, TestPage } from "./page.ts";
+import type { PushService } from "./push_service.ts";
 import { Browsers, runScenario } from "./scenario.ts";
 import type { ServerOptions, TestServer } from "./server.ts";
 
+export type { ShownNotification } from "./notifications.ts";
 export type { TestPage } from "./page.ts";
 export type { TestServer } from "./server.ts";
 
@@ -59,6 +78,10 @@ export interface BrowserTestOptions extends ServerOptions {
   prefs?: Record<string, unknown>;
   /** Arguments of Chromium, for which it is started anew. */
   args?: string[];
+  /** Whether the origin may show notifications, which the test then sees and clicks. @default {false} */
+  notifications?: boolean;
+  /** Whether there is a push service, and notifications too. Not in WebKit. @default {false} */
+  push?: boolean;
   /** What a build of an engine may lack, without which the test is skipped. */
   needs?: BrowserFeature[];
   /** Milliseconds after which the test has failed. @default {60000} */
@@ -80,6 +103,14 @@ export interface BrowserTestContext<T = Exports> {
   stopWorkers(): Promise<void>;
   /** Cuts the running worker off the network, or reconnects it. Only in Chromium. */
   setWorkerOffline(offline: boolean): Promise<void>;
+  /** What is sent to the browser by push, of a test with `push`. */
+  readonly push: PushService;
+  /** What the browser shows on the desktop, of a test with `notifications` or `push`. */
+  readonly notifications: Notifications;
+  /** Sets whether the origin may show notifications. Not in WebKit. */
+  setNotificationPermission(state: PermissionState): Promise<void>;
+  /** The page at a path that the worker opens, or has opened. Not in WebKit. */
+  openedPage(path: string): Promise<TestPage<T>>;
   /** Ends the browser, by SIGKILL if asked to, and starts it again with the test's `profile`; resolves with a page at `/`. Not in WebKit. */
   restartBrowser(options?: { kill?: boolean }): Promise<TestPage<T>>;
 }

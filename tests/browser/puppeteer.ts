@@ -22,7 +22,7 @@ export async function launchChromium(
   found: FoundBrowser,
   options: LaunchOptions = {},
 ): Promise<Browser> {
-  const { profile, args = [], measure = false } = options;
+  const { profile, args = [], env, measure = false } = options;
   const browser = await puppeteer.launch({
     executablePath: found.executablePath,
     headless: true,
@@ -32,7 +32,7 @@ export async function launchChromium(
       "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost, EXCLUDE *.localhost",
       ...args,
     ],
-    ...(found.env && { env: found.env }),
+    env: { ...found.env ?? Deno.env.toObject(), ...env },
     ...(profile !== undefined && { userDataDir: profile }),
   });
   const workers = await ChromiumWorkers.watch(browser, measure);
@@ -74,7 +74,7 @@ export async function launchFirefox(
   found: FoundBrowser,
   options: LaunchOptions = {},
 ): Promise<Browser> {
-  const { profile, prefs = {} } = options;
+  const { profile, prefs = {}, env } = options;
   if (profile !== undefined) await untilRestored(profile);
   const browser = await puppeteer.launch({
     browser: "firefox",
@@ -91,7 +91,7 @@ export async function launchFirefox(
       "network.proxy.ssl_port": 9,
       ...prefs,
     },
-    ...(found.env && { env: found.env }),
+    env: { ...found.env ?? Deno.env.toObject(), ...env },
     ...(profile !== undefined && { userDataDir: profile }),
   });
   return {
@@ -105,7 +105,7 @@ export async function launchFirefox(
 
 function shared(
   browser: PuppeteerBrowser,
-): Pick<Browser, "ended" | "close" | "kill"> {
+): Omit<Browser, "name" | "version" | "openTab"> {
   const child = browser.process();
   if (!child) throw new Error("Cannot control the browser: it has no process");
   endWithUs(child);
@@ -117,6 +117,22 @@ function shared(
       await within(10_000, "close the browser", closed).catch(kill);
     },
     kill,
+    setNotificationPermission: (origin, state) =>
+      browser.setPermission(origin, {
+        permission: { name: "notifications" },
+        state,
+      }),
+    async openedTab(url) {
+      const target = await browser.waitForTarget((one) => one.url() === url);
+      const page = await target.page();
+      if (!page) throw new Error(`Cannot find ${url}: it is not a page`);
+      return tab(page);
+    },
+    async closeTabs(origin) {
+      for (const page of await browser.pages()) {
+        if (page.url().startsWith(`${origin}/`)) await page.close();
+      }
+    },
   };
 }
 

@@ -10,9 +10,11 @@ import {
   type BrowserName,
   findBrowser,
   type FoundBrowser,
+  prepareNotifications,
 } from "../../tools/find_browser.ts";
 import { stop as stopBundler } from "../../tools/build.ts";
 import { ModuleCoverage } from "./coverage.ts";
+import { Desktop } from "./desktop.ts";
 import {
   type Browser,
   type LaunchOptions,
@@ -25,7 +27,9 @@ import type {
   BrowserTestContext,
   BrowserTestResult,
 } from "./harness.ts";
+import type { Notifications } from "./notifications.ts";
 import { Skip, TestPage } from "./page.ts";
+import type { PushService } from "./push_service.ts";
 import { launchChromium, launchFirefox } from "./puppeteer.ts";
 import { TestServer } from "./server.ts";
 import { launchWebKit } from "./webkit.ts";
@@ -42,6 +46,8 @@ export class Browsers {
   readonly coverage: ModuleCoverage | undefined;
   readonly #found = new Map<BrowserName, Promise<FoundBrowser>>();
   readonly #running = new Map<BrowserName, Browser>();
+  readonly #notifying = new Map<BrowserName, Promise<void>>();
+  readonly #desktops = new Map<BrowserName, Promise<Desktop>>();
 
   /** Measures coverage if asked to. */
   constructor(options: { coverage?: boolean } = {}) {
@@ -52,11 +58,21 @@ export class Browsers {
   async find(name: BrowserName): Promise<FoundBrowser> {
     let found = this.#found.get(name);
     if (!found) this.#found.set(name, found = findBrowser(name));
-    try {
-      return await found;
-    } catch (error) {
-      throw error instanceof DOMException ? new Skip(error.message) : error;
-    }
+    return await orSkip(found);
+  }
+
+  /** Gets what an engine needs to show notifications; rejects with a `Skip` if it cannot be had. */
+  async prepareNotifications(name: BrowserName): Promise<void> {
+    let ready = this.#notifying.get(name);
+    if (!ready) this.#notifying.set(name, ready = prepareNotifications(name));
+    await orSkip(ready);
+  }
+
+  /** What surrounds the browser that all scenarios share. */
+  desktop(name: BrowserName): Promise<Desktop> {
+    let desktop = this.#desktops.get(name);
+    if (!desktop) this.#desktops.set(name, desktop = Desktop.start(name));
+    return desktop;
   }
 
   /** The browser that all scenarios share. */
@@ -64,6 +80,7 @@ export class Browsers {
     const running = this.#running.get(name);
     if (running && !running.ended()) return running;
     const browser = await this.launch(name, {
+      ...(await this.desktop(name)).launch,
       measure: this.coverage !== undefined,
     });
     this.#running.set(name, browser);
@@ -85,7 +102,19 @@ export class Browsers {
     const running = [...this.#running.values()];
     this.#running.clear();
     await Promise.all(running.map((browser) => browser.close()));
+    const desktops = await Promise.all(this.#desktops.values());
+    this.#desktops.clear();
+    await Promise.all(desktops.map((desktop) => desktop.stop()));
     await stopBundler();
+  }
+}
+
+/** Makes a `Skip` of what does not exist here. */
+async function orSkip<T>(promise: Promise<T>): Promise<T> {
+  try {
+    return await promise;
+  } catch (error) {
+    throw error instanceof DOMException ? new Skip(error.message) : error;
   }
 }
 
@@ -123,10 +152,12 @@ class Scenario {
   readonly #test: BrowserTest;
   readonly #browsers: Browsers;
   readonly #own: boolean;
+  readonly #notifies: boolean;
   readonly #tabs = new Set<Tab>();
   readonly #pages: TestPage[] = [];
   #browser: Browser | undefined;
   #server: TestServer | undefined;
+  #desktop: Desktop | undefined;
   #profile: string | undefined;
   #offline = false;
   #ended = false;
@@ -135,8 +166,11 @@ class Scenario {
     this.#name = name;
     this.#test = test;
     this.#browsers = browsers;
-    const { profile = false, prefs, args } = test.options;
+    const { profile = false, prefs, args, push = false, notifications = push } =
+      test.options;
+    this.#notifies = notifications;
     this.#own = profile ||
+      name === "webkit" && notifications ||
       name === "firefox" && prefs !== undefined ||
       name === "chromium" && args !== undefined;
   }
@@ -144,7 +178,8 @@ class Scenario {
   async prepare(): Promise<void> {
     const { profile = false, needs = [] } = this.#test.options;
     const { lacks } = await this.#browsers.find(this.#name);
-    const lacking = needs.find((need) => lacks.includes(need));
+    const lacking = (this.#notifies ? [...needs, "notifications"] : needs)
+      .find((need) => lacks.some((lack) => lack === need));
     if (lacking) throw new Skip(`this build has no ${lacking}`);
     if (profile) {
       if (this.#name === "webkit") {
@@ -152,6 +187,7 @@ class Scenario {
       }
       this.#profile = await Deno.makeTempDir({ prefix: "profile-" });
     }
+    if (this.#notifies) await this.#prepareDesktop();
     this.#server = await TestServer.start(this.#test.options);
     this.#browser = await this.#launch();
   }
@@ -177,6 +213,20 @@ class Scenario {
         if (!setWorkerOffline) throw new Skip("no worker can be taken offline");
         await setWorkerOffline(server.origin, offline);
         this.#offline = offline;
+      },
+      push: this.#desktop?.push as PushService,
+      notifications: this.#desktop?.notifications as Notifications,
+      setNotificationPermission: async (state) => {
+        const { browser } = this.#prepared();
+        if (!browser.setNotificationPermission) {
+          throw new Skip("no permission can be set");
+        }
+        await browser.setNotificationPermission(server.origin, state);
+      },
+      openedPage: async (path) => {
+        const { browser } = this.#prepared();
+        if (!browser.openedTab) throw new Skip("no page is opened by itself");
+        return this.#add(await browser.openedTab(server.url(path)));
       },
       restartBrowser: async ({ kill = false } = {}) => {
         const { browser } = this.#prepared();
@@ -205,6 +255,9 @@ class Scenario {
     const browser = this.#browser;
     const closed = (async () => {
       await Promise.all([...this.#tabs].map((tab) => tab.close()));
+      if (this.#notifies) {
+        await browser?.closeTabs?.(this.#server?.origin ?? "");
+      }
       if (this.#offline) {
         await browser?.setWorkerOffline?.(this.#server?.origin ?? "", false);
       }
@@ -223,7 +276,10 @@ class Scenario {
       await browser?.kill();
     }
     await this.#server?.stop();
-    if (this.#own) await browser?.close();
+    if (this.#own) {
+      await browser?.close();
+      await this.#desktop?.stop();
+    }
     if (this.#profile) {
       // A helper process may still write into it.
       await Deno.remove(this.#profile, { recursive: true }).catch(() => {});
@@ -238,15 +294,38 @@ class Scenario {
     return { server, browser };
   }
 
+  async #prepareDesktop(): Promise<void> {
+    await this.#browsers.prepareNotifications(this.#name);
+    this.#desktop = this.#own
+      ? await Desktop.start(this.#name)
+      : await this.#browsers.desktop(this.#name);
+    this.#desktop.clear();
+    if (this.#test.options.push && !this.#desktop.push) {
+      throw new Skip(
+        this.#name === "webkit"
+          ? "WebKitGTK has no push service"
+          : "there is no openssl to make a certificate",
+      );
+    }
+  }
+
   async #launch(): Promise<Browser> {
     const { prefs, args } = this.#test.options;
-    return this.#own
+    const { origin = "" } = this.#server ?? {};
+    const around = this.#desktop?.launch;
+    const browser = this.#own
       ? await this.#browsers.launch(this.#name, {
+        ...around,
         profile: this.#profile,
-        prefs,
-        args,
+        prefs: { ...around?.prefs, ...prefs },
+        args: [...around?.args ?? [], ...args ?? []],
+        notifier: this.#notifies ? origin : undefined,
       })
       : await this.#browsers.shared(this.#name);
+    if (this.#notifies) {
+      await browser.setNotificationPermission?.(origin, "granted");
+    }
+    return browser;
   }
 
   async #open(path: string): Promise<TestPage> {
@@ -254,7 +333,13 @@ class Scenario {
     const tab = await browser.openTab(this.#tabs.size === 0 ? "tab" : "window");
     this.#tabs.add(tab);
     await tab.goto(server.url(path));
+    return this.#add(tab);
+  }
+
+  #add(tab: Tab): TestPage {
+    const { server } = this.#prepared();
     const page = new TestPage(tab, server, this.#test.options);
+    this.#tabs.add(tab);
     this.#pages.push(page);
     return page;
   }

@@ -9,8 +9,9 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { type AddressInfo, createServer } from "node:net";
+import { fileURLToPath } from "node:url";
 import type { FoundBrowser } from "../../tools/find_browser.ts";
-import type { Browser, Tab } from "./driver.ts";
+import type { Browser, LaunchOptions, Tab } from "./driver.ts";
 import { within } from "./driver.ts";
 import { endGroup, endWithUs, hasEnded } from "./process.ts";
 
@@ -20,8 +21,17 @@ type Call = (
   body?: unknown,
 ) => Promise<unknown>;
 
-/** Starts an X server, a driver and a browser. */
-export async function launchWebKit(found: FoundBrowser): Promise<Browser> {
+const NOTIFYING_BROWSER = fileURLToPath(
+  new URL("webkit_browser.py", import.meta.url),
+);
+
+/** Starts an X server, a driver and a browser: MiniBrowser, or ours if it has to show notifications. */
+export async function launchWebKit(
+  found: FoundBrowser,
+  options: LaunchOptions = {},
+): Promise<Browser> {
+  const { env, notifier } = options;
+  const profile = notifier && await Deno.makeTempDir({ prefix: "profile-" });
   const x = await startXvfb();
   const port = await freePort();
   const driver = spawn(found.executablePath, [
@@ -31,6 +41,8 @@ export async function launchWebKit(found: FoundBrowser): Promise<Browser> {
     env: {
       ...Deno.env.toObject(),
       ...found.env,
+      ...env,
+      ...(notifier && { SW_NOTIFIER: notifier, SW_PROFILE: profile }),
       DISPLAY: x.display,
       // Neither the user's session bus nor accessibility bus is of use.
       NO_AT_BRIDGE: "1",
@@ -42,6 +54,7 @@ export async function launchWebKit(found: FoundBrowser): Promise<Browser> {
   const end = async (signal: "SIGTERM" | "SIGKILL") => {
     await endGroup(driver, signal);
     await endGroup(x.process, signal);
+    if (profile) await Deno.remove(profile, { recursive: true });
   };
 
   const call = caller(`http://127.0.0.1:${port}`);
@@ -52,7 +65,15 @@ export async function launchWebKit(found: FoundBrowser): Promise<Browser> {
       "start MiniBrowser",
       call("POST", "/session", {
         capabilities: {
-          alwaysMatch: { timeouts: { script: 10_000, pageLoad: 30_000 } },
+          alwaysMatch: {
+            timeouts: { script: 10_000, pageLoad: 30_000 },
+            ...(notifier && {
+              "webkitgtk:browserOptions": {
+                binary: "/usr/bin/python3",
+                args: [NOTIFYING_BROWSER],
+              },
+            }),
+          },
         },
       }),
     ) as { sessionId: string; capabilities: { browserVersion: string } };
