@@ -1,0 +1,11 @@
+// Copyright 2026 the @serviceworker/std authors. MIT license.
+
+/**
+ * A page of a site that has one to show when there is no network.
+ *
+ * @module
+ */
+
+import { register } from "@serviceworker/std/lifecycle/register";
+
+await register(navigator.serviceWorker, "/sw.js");
