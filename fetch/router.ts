@@ -194,7 +194,7 @@ const PARTS = ["protocol", "hostname", "port", "search", "hash", "pathname"];
 const LITERAL_REGEXP = /^\/(?!\/)[\w\-.~!$&'=@,;/]*$/;
 /** The same with whole segments that stand for something. */
 const SIMPLE_REGEXP =
-  /^(?!\/\/)(?:\/(?::[A-Za-z_$][\w$]*|[\w\-.~!$&'=@,;]*))*(?:\/\*)?$/;
+  /^(?=\/(?!\/))(?:\/(?::[A-Za-z_$][\w$]*|[\w\-.~!$&'=@,;]*))*(?:\/\*)?$/;
 /** What a URL parser resolves. */
 const DOTS_REGEXP = /\/\.\.?(?:\/|$)/;
 /** A part of a pattern that means itself, as far as it does. */

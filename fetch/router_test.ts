@@ -14,6 +14,7 @@ import {
   type RouterRoute,
   type RouterURLPatternConstructor,
 } from "./router.ts";
+import { disagreementsOfForms } from "../tests/browser/fixtures/fetch_router_forms.ts";
 import { disagreements } from "../tests/browser/fixtures/fetch_router_property.ts";
 
 const baseURL = "https://a.test/app/sw.js";
@@ -78,6 +79,12 @@ Deno.test("createRouter() chooses what testing every pattern in order would", ()
   const { compared, missed, found } = disagreements(1, 600);
   assertEquals(found, []);
   assert(missed > compared / 4 && missed < compared * 3 / 4);
+});
+
+Deno.test("createRouter() is of the opinion of URLPattern in each form of a pattern", () => {
+  const { compared, fitted, found } = disagreementsOfForms(11);
+  assertEquals(found, []);
+  assert(compared > 20_000 && fitted > compared / 20, `${compared} ${fitted}`);
 });
 
 Deno.test("createRouter() answers requests that have the method, mode and destination", async () => {
