@@ -3,9 +3,11 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { createHash } from "node:crypto";
 import type { PrecacheEntry, PrecacheManifest } from "../../fetch/precache.ts";
+import { devToolsOf } from "./devtools.ts";
 import {
   browserTest as declare,
   type BrowserTestContext,
+  type BrowserTestOptions,
   type TestPage,
   type TestServer,
 } from "./harness.ts";
@@ -57,11 +59,13 @@ function browserTest(
   name: string,
   run: (context: BrowserTestContext<Page>) => Promise<void>,
   manifest: PrecacheManifest = FIRST,
+  options: Partial<BrowserTestOptions> = {},
 ): void {
   declare<Page>(name, {
     worker: "./fixtures/fetch_precache_worker.ts",
     page: "./fixtures/fetch_precache_page.ts",
     define: { MANIFEST: manifest },
+    ...options,
   }, async (context) => {
     const { server, page } = context;
     server.route(
@@ -97,7 +101,8 @@ function browserTest(
 /** The warnings and errors, other than of an installation that is to fail. */
 function complaints(log: readonly string[]): string[] {
   return log.filter((line) =>
-    /warn|error|rejection/.test(line) && !line.includes("Cannot precache ")
+    /warn|error|rejection/i.test(line) &&
+    !/Cannot precache |QuotaExceededError/.test(line)
   );
 }
 
@@ -274,6 +279,41 @@ const MANY = manifestOf(
       i < 30 ? {} : { required: false },
     ]),
   ),
+);
+
+const devTools = devToolsOf();
+
+browserTest(
+  "install() says that there is no room, and leaves nothing of it",
+  async ({ page, server, engine, skip }) => {
+    if (engine.name !== "chromium") skip("the quota cannot be set meanwhile");
+    const { setQuota, close } = await devTools.connect();
+    await page.register();
+    await page.call("rest");
+    const before = await page.call("stored");
+    const usage = await page.evaluate(async () =>
+      (await navigator.storage.estimate()).usage ?? 0
+    );
+    await setQuota(server.origin, usage + 30_000);
+    const large = manifestOf(
+      "2",
+      Object.fromEntries(
+        Array.from({ length: 40 }, (_, i) => [`/file/${i}`, {}]),
+      ),
+    );
+    deploy(server, large);
+    assertEquals(await page.call("update"), "redundant");
+    assertEquals((await page.call("told")).at(-1)?.name, "QuotaExceededError");
+    assertEquals(await page.call("stored"), before);
+    assertEquals(await page.call("get", "/app"), textOf("/app", "1"));
+
+    await setQuota(server.origin, 1e9);
+    assertEquals(await page.call("update"), "installed");
+    assertEquals(await page.call("stored"), { ...before, 2: 40 });
+    await close();
+  },
+  FIRST,
+  { args: devTools.args },
 );
 
 browserTest(
