@@ -125,12 +125,13 @@ export interface SendAnswer {
   readonly error: unknown;
 }
 
-/** A subscription that a message can be encrypted for. */
-interface Recipient {
-  readonly key: CryptoKey;
-  /** The public key, as bytes. */
+/** What is agreed with the browser of a subscription. */
+interface Agreement {
+  /** Its public key, as bytes. */
   readonly point: Uint8Array<ArrayBuffer>;
   readonly auth: Uint8Array<ArrayBuffer>;
+  /** What follows from its public key and our private one, and vice versa. */
+  readonly secret: ArrayBuffer;
 }
 
 const CURVE = { name: "ECDH", namedCurve: "P-256" };
@@ -139,8 +140,11 @@ const LIMIT = 30_000;
 const MOST_CHARACTERS = 1_000;
 /** RFC 8030, section 7.2: what every service accepts. */
 const RECORD_SIZE = 4_096;
+const AUTH_SIZE = 16;
 const SALT_SIZE = 16;
 const POINT_SIZE = 65;
+/** What a point begins with. */
+const UNCOMPRESSED = 4;
 const TAG_SIZE = 16;
 /** Salt, size of a record, size of the key and the key: RFC 8188, section 2.1. */
 const HEADER_SIZE = SALT_SIZE + 4 + 1 + POINT_SIZE;
@@ -280,13 +284,15 @@ export async function send(
   }
   let body: Uint8Array<ArrayBuffer> | null = null;
   if (plaintext) {
-    let recipient;
+    // A new pair for each message: RFC 8291, section 3.1.
+    const pair = await crypto.subtle.generateKey(CURVE, true, ["deriveBits"]);
+    let agreement;
     try {
-      recipient = await readKeys(subscription);
+      agreement = await agree(subscription, pair.privateKey);
     } catch (error) {
       return unanswered("invalid", error);
     }
-    body = await encrypt(plaintext, recipient);
+    body = await encrypt(plaintext, await exportPoint(pair), agreement);
     headers["content-encoding"] = "aes128gcm";
     headers["content-type"] = "application/octet-stream";
   }
@@ -391,11 +397,24 @@ function textOf(message: unknown): string {
   return text;
 }
 
-async function readKeys({ keys }: SendSubscription): Promise<Recipient> {
+async function agree(
+  { keys }: SendSubscription,
+  privateKey: CryptoKey,
+): Promise<Agreement> {
+  const { subtle } = crypto;
   const point = decode(keys?.p256dh, POINT_SIZE, "p256dh");
-  const auth = decode(keys?.auth, 16, "auth");
-  const key = await crypto.subtle.importKey("raw", point, CURVE, false, []);
-  return { key, point, auth };
+  const auth = decode(keys?.auth, AUTH_SIZE, "auth");
+  try {
+    const theirs = await subtle.importKey("raw", point, CURVE, false, []);
+    const how = { name: "ECDH", public: theirs };
+    const secret = await subtle.deriveBits(how, privateKey, 256);
+    return { point, auth, secret };
+  } catch (cause) {
+    throw new TypeError(
+      "Cannot use the subscription: its key 'p256dh' is not a point on P-256",
+      { cause },
+    );
+  }
 }
 
 function decode(
@@ -423,40 +442,20 @@ function decode(
 /** The one record of RFC 8188, with the keys of RFC 8291, section 3.4. */
 async function encrypt(
   plaintext: Uint8Array,
-  { key: theirKey, point: theirs, auth }: Recipient,
+  ours: Uint8Array<ArrayBuffer>,
+  { point: theirs, auth, secret }: Agreement,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { subtle } = crypto;
   const salt = crypto.getRandomValues(new Uint8Array(SALT_SIZE));
-  // A new pair for each message: RFC 8291, section 3.1.
-  const pair = await subtle.generateKey(CURVE, false, ["deriveBits"]);
-  const ours = new Uint8Array(await subtle.exportKey("raw", pair.publicKey));
-  const secret = await subtle.deriveBits(
-    { name: "ECDH", public: theirKey },
-    pair.privateKey,
-    256,
-  );
   const info = concatenate(utf8("WebPush: info\0"), theirs, ours);
-  const outer = await subtle.importKey("raw", secret, "HKDF", false, [
-    "deriveBits",
+  const outer = await importSecret(secret);
+  const inner = await importSecret(await derive(outer, auth, info, 32));
+  const [bytes, iv] = await Promise.all([
+    derive(inner, salt, utf8("Content-Encoding: aes128gcm\0"), 16),
+    derive(inner, salt, utf8("Content-Encoding: nonce\0"), 12),
   ]);
-  const ikm = await subtle.deriveBits(hkdf(auth, info), outer, 256);
-  const inner = await subtle.importKey("raw", ikm, "HKDF", false, [
-    "deriveBits",
-    "deriveKey",
-  ]);
-  const [key, iv] = await Promise.all([
-    subtle.deriveKey(
-      hkdf(salt, utf8("Content-Encoding: aes128gcm\0")),
-      inner,
-      { name: "AES-GCM", length: 128 },
-      false,
-      ["encrypt"],
-    ),
-    subtle.deriveBits(
-      hkdf(salt, utf8("Content-Encoding: nonce\0")),
-      inner,
-      96,
-    ),
+  const key = await subtle.importKey("raw", bytes, "AES-GCM", false, [
+    "encrypt",
   ]);
   const record = await subtle.encrypt(
     { name: "AES-GCM", iv },
@@ -468,11 +467,32 @@ async function encrypt(
   return concatenate(salt, sizes, ours, new Uint8Array(record));
 }
 
-function hkdf(
+/** The public key, as bytes. */
+async function exportPoint(
+  { privateKey, publicKey }: CryptoKeyPair,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { subtle } = crypto;
+  // They end the private key: RFC 5915, section 3. To export them by themselves
+  // takes Deno as long as to encrypt the message.
+  const whole = await subtle.exportKey("pkcs8", privateKey);
+  const point = new Uint8Array(whole).slice(-POINT_SIZE);
+  if (point[0] === UNCOMPRESSED) return point;
+  return new Uint8Array(await subtle.exportKey("raw", publicKey));
+}
+
+function importSecret(secret: ArrayBuffer): Promise<CryptoKey> {
+  return crypto.subtle.importKey("raw", secret, "HKDF", false, ["deriveBits"]);
+}
+
+/** Derives so many bytes by HKDF: RFC 5869. */
+function derive(
+  secret: CryptoKey,
   salt: Uint8Array<ArrayBuffer>,
   info: Uint8Array<ArrayBuffer>,
-): HkdfParams {
-  return { name: "HKDF", hash: "SHA-256", salt, info };
+  length: number,
+): Promise<ArrayBuffer> {
+  const how = { name: "HKDF", hash: "SHA-256", salt, info };
+  return crypto.subtle.deriveBits(how, secret, 8 * length);
 }
 
 function concatenate(...parts: Uint8Array[]): Uint8Array<ArrayBuffer> {

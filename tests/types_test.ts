@@ -151,7 +151,6 @@ import type {
   NotifyOptions,
   NotifyRegistration,
 } from "../push/notify.ts";
-import type { SendSubscription } from "../push/send.ts";
 import type {
   RenewOptions,
   SubscribeLocks,
@@ -160,6 +159,8 @@ import type {
   Subscription,
   SubscriptionJSON,
 } from "../push/subscribe.ts";
+import type { SendOptions, SendSubscription, SendVapid } from "../push/send.ts";
+import type { Vapid, VapidKeys } from "../push/vapid.ts";
 import type { MemoryStore } from "../storage/memory_store.ts";
 import type { Store } from "../storage/open_store.ts";
 import type {
@@ -369,6 +370,10 @@ export type Good = [
   Fits<ScheduleLocks, LockManager>,
   Fits<ScheduleStore, Store>,
   Fits<ScheduleStore, MemoryStore>,
+
+  Fits<SendSubscription, PushSubscriptionJSON>,
+  Fits<SendVapid, Vapid>,
+  Fits<NonNullable<SendOptions["fetch"]>, typeof fetch>,
 ];
 
 /** What looks alike. */
@@ -485,6 +490,11 @@ export type Bad = [
   Fits<BackgroundSyncRegistration, ServiceWorkerContainer>,
   // @ts-expect-error it resolves with something else
   Fits<BackgroundSyncWork, Outbox<Request>["clear"]>,
+
+  // @ts-expect-error they are keys, and sign nothing
+  Fits<SendVapid, VapidKeys>,
+  // @ts-expect-error it is not a subscription yet
+  Fits<SendSubscription, PushManager>,
 ];
 
 /** What cannot be told apart: it fits, and never answers, as its doc says. */

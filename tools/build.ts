@@ -21,6 +21,8 @@ export interface BundleOptions {
   source?: string;
   /** A classic script (`iife`) or a module (`esm`). @default {"esm"} */
   format?: "esm" | "iife";
+  /** What it runs in. @default {"browser"} */
+  platform?: "browser" | "node";
   /** Whether to minify. @default {false} */
   minify?: boolean;
   /** Global names to replace, each by a JavaScript expression. */
@@ -85,6 +87,7 @@ async function bundleAfresh(
   const {
     source,
     format = "esm",
+    platform = "browser",
     minify = false,
     define = {},
     sourcemap = false,
@@ -114,7 +117,7 @@ async function bundleAfresh(
     minify,
     define,
     sourcemap: sourcemap && "external",
-    platform: "browser",
+    platform,
     target: "es2022",
     tsconfigRaw: {},
     logLevel: "silent",
