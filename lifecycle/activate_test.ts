@@ -223,6 +223,31 @@ Deno.test("activate() touches no cache of another name or scope", async () => {
   host.close();
 });
 
+Deno.test("activate() notes nothing before there is a second generation", async () => {
+  const host = createHost();
+  const foreign = [`other ${ORIGIN}/ 0`, `app ${ORIGIN}/a/ 0`];
+  for (const name of foreign) await host.caches.open(name);
+  await host.register(workerOf("1"));
+  assertEquals(
+    (await host.caches.keys()).toSorted(),
+    [...foreign, `app ${ORIGIN}/ 1`].toSorted(),
+  );
+  host.close();
+});
+
+Deno.test("activate() counts the windows that no worker controls", async () => {
+  const host = createHost({ network: () => new Response("page") });
+  const page = await host.openWindow("/");
+  const registration = await host.register(workerOf("1", { claim: false }));
+  await update(host, registration, "2", { claim: false });
+  assertEquals(page.serviceWorker.controller, null);
+  assertEquals(await stored(host), ["1", "2"]);
+  await update(host, registration, "3");
+  assertEquals(await stored(host), ["1", "3"]);
+  assertEquals(await (await page.fetch("/chunk.1.js")).text(), "of 1");
+  host.close();
+});
+
 Deno.test("activate() does not count the windows of another app", async () => {
   const host = createHost({ network: () => new Response("page") });
   host.deploy("/sw.js", workerOf("1"));
@@ -292,6 +317,60 @@ Deno.test("deleteOutdatedCaches() deletes nothing while a newer worker waits", a
   host.close();
 });
 
+Deno.test("deleteOutdatedCaches() counts the frames that have the controller of their page", async () => {
+  const { caches } = createHost();
+  const frames = [{ id: "frame", url: "about:srcdoc" }];
+  const scope = {
+    registration: { scope: `${ORIGIN}/`, installing: null, waiting: null },
+    clients: { matchAll: () => Promise.resolve(frames) },
+    caches,
+  };
+  const first = `app ${ORIGIN}/ 1`;
+  for (const name of [first, `app ${ORIGIN}/ 2`]) await caches.open(name);
+  const files = { name: "app", version: "2" };
+  await deleteOutdatedCaches(scope, files);
+  assert(await caches.has(first));
+  frames.pop();
+  await deleteOutdatedCaches(scope, files);
+  assertEquals(await caches.has(first), false);
+});
+
+Deno.test("deleteOutdatedCaches() stops when a newer worker is being installed", async () => {
+  const { caches } = createHost();
+  let newer: object | null = {};
+  let installing: object | null = null;
+  const scope = {
+    registration: {
+      scope: `${ORIGIN}/`,
+      waiting: null,
+      get installing() {
+        return installing;
+      },
+    },
+    clients: { matchAll: () => Promise.resolve([]) },
+    caches: {
+      keys: () => caches.keys(),
+      open: (name: string) => caches.open(name),
+      match: caches.match.bind(caches),
+      delete: (name: string) => {
+        installing = newer;
+        return caches.delete(name);
+      },
+    },
+  };
+  const nameOf = (version: string) => `app ${ORIGIN}/ ${version}`;
+  for (const version of ["1", "2", "3"]) await caches.open(nameOf(version));
+  const files = { name: "app", version: "3" };
+  await deleteOutdatedCaches(scope, files);
+  assert(await caches.has(nameOf("1")));
+  assertEquals(await caches.has(nameOf("2")), false);
+
+  installing = newer = null;
+  await deleteOutdatedCaches(scope, files);
+  assertEquals(await caches.has(nameOf("1")), false);
+  assert(await caches.has(nameOf("3")));
+});
+
 Deno.test("deleteOutdatedCaches() does what a failed activation did not", async () => {
   const { host, registration, page } = await start();
   host.deploy("/sw.js", (self) => {
@@ -336,6 +415,24 @@ Deno.test("matchGenerations() prefers the newest", async () => {
   host.close();
 });
 
+Deno.test("matchGenerations() prefers the newest before it is noted which there are", async () => {
+  const { caches } = createHost();
+  for (const version of ["1", "2", "3"]) {
+    const cache = await caches.open(`app ${ORIGIN}/ ${version}`);
+    if (version === "3") continue;
+    await cache.put(`${ORIGIN}/same`, new Response(version));
+  }
+  const registration = {
+    scope: `${ORIGIN}/`,
+    installing: null,
+    waiting: null,
+  };
+  const files = { name: "app", version: "3" };
+  const scope = { caches, registration };
+  const response = await matchGenerations(scope, `${ORIGIN}/same`, files);
+  assertEquals(await response?.text(), "2");
+});
+
 Deno.test("matchGenerations() finds nothing of a worker that waits", async () => {
   const { host, registration, page } = await start();
   host.deploy("/sw.js", (self) => {
@@ -350,6 +447,11 @@ Deno.test("matchGenerations() finds nothing of a worker that waits", async () =>
   await registration.update();
   await host.idle();
   assertEquals(await stored(host), ["1", "2"]);
+  assertEquals(await (await page.fetch("/chunk.2.js")).text(), "page");
+  // Nor is it taken for one that is outdated.
+  await page.reload();
+  await host.idle();
+  assert(registration.waiting);
   assertEquals(await (await page.fetch("/chunk.2.js")).text(), "page");
   host.close();
 });
