@@ -223,6 +223,19 @@ browserTest(
   },
 );
 
+browserTest<typeof import("./fixtures/fetch_router_forms.ts")>(
+  "createRouter() is of the opinion of URLPattern in each form of a pattern, in every browser",
+  { page: "./fixtures/fetch_router_forms.ts" },
+  async ({ page }) => {
+    const { compared, fitted, found } = await page.call(
+      "disagreementsOfForms",
+      17,
+    );
+    assertEquals(found, []);
+    assert(fitted > compared / 20);
+  },
+);
+
 browserTest<typeof import("./fixtures/fetch_router_property.ts")>(
   "createRouter() chooses what testing every pattern in order would, in every browser",
   { page: "./fixtures/fetch_router_property.ts" },
