@@ -516,7 +516,7 @@ Deno.test("notify() reports that the permission was withdrawn, and the server he
     applicationServerKey,
   });
 
-  host.permissions.set("notifications", "denied").set("push", "denied");
+  host.permissions.set("notifications", "denied");
   assertEquals(await host.deliverPushMessage("{}"), true);
   assertEquals(reports.map(({ status }) => status), ["refused"]);
   assert(reports[0]?.error instanceof TypeError);

@@ -1320,6 +1320,17 @@ Deno.test("push: data arrives in every form, or not at all", () =>
     assertEquals(seen, [[{ a: 1 }, '{"a":1}', 7], [[], "[]", 2], null]);
   }));
 
+Deno.test("push: the permission is that of notifications", () =>
+  withHost({}, async (host) => {
+    const { pushManager } = await host.register(() => {});
+    for (const state of ["denied", "prompt", "granted"] as const) {
+      host.permissions.set("notifications", state);
+      assertEquals(await pushManager.permissionState(), state);
+    }
+    host.permissions.set("push", "denied");
+    assertEquals(await pushManager.permissionState(), "denied");
+  }));
+
 Deno.test("push: subscribe() follows the rules", () =>
   withHost({}, async (host) => {
     const key = Uint8Array.of(4, ...new Array(64).fill(7));

@@ -458,7 +458,11 @@ export class Core {
   }
 
   permission(name: string): "granted" | "denied" | "prompt" {
-    return this.permissions.get(name) ?? "granted";
+    // Engines ask for, and keep, one permission for both.
+    const unset = name === "push"
+      ? this.permission("notifications")
+      : "granted";
+    return this.permissions.get(name) ?? unset;
   }
 
   close(): void {
