@@ -53,7 +53,7 @@ export interface Subscription {
  * @typeParam S The type of the subscription.
  */
 export interface SubscribeRegistration<S extends Subscription> {
-  /** Missing in browsers without push, and in Safari unless the app is installed. */
+  /** Missing in browsers without push, as Safari on phones unless the app is installed. */
   readonly pushManager?: {
     /** Resolves with the subscription there is. */
     getSubscription(): Promise<S | null>;
@@ -99,9 +99,10 @@ export interface UnsubscribeOptions {
   readonly store: SubscribeStore;
   /**
    * Tells the server of a change. Best by way of an outbox, which also delivers
-   * later what cannot be delivered now. If it rejects, so does the call, and the
-   * next one reports the change again; as it does if the worker was stopped, so
-   * that the server may be told twice.
+   * later what cannot be delivered now; with a `key`, so that one change is not
+   * delivered before another. If it rejects, so does the call, and the next one
+   * reports the change again; as it does if the worker was stopped, so that the
+   * server may be told twice.
    */
   readonly report: (change: SubscriptionChange) => unknown;
   /**
