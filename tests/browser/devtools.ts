@@ -16,7 +16,7 @@
  * @module
  */
 
-import puppeteer from "puppeteer";
+import puppeteer, { type Target } from "puppeteer";
 
 /** The DevTools of a Chromium. */
 export interface DevTools {
@@ -44,7 +44,7 @@ async function connect(browserURL: string): Promise<DevTools> {
   const [page] = await browser.pages();
   const session = await page?.createCDPSession();
   const workerLog: string[] = [];
-  browser.on("targetcreated", async (target) => {
+  const watch = async (target: Target) => {
     if (target.type() !== "service_worker") return;
     const worker = await target.createCDPSession();
     worker.on("Log.entryAdded", ({ entry: { level, text } }) => {
@@ -52,7 +52,9 @@ async function connect(browserURL: string): Promise<DevTools> {
     });
     // It tells what was said before, too.
     await worker.send("Log.enable");
-  });
+  };
+  browser.on("targetcreated", watch);
+  await Promise.all(browser.targets().map(watch));
   return {
     workerLog,
     async setQuota(origin, quotaSize) {

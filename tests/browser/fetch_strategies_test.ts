@@ -1,6 +1,7 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assertEquals } from "@std/assert";
+import { devToolsOf } from "./devtools.ts";
 import {
   browserTest as declare,
   type BrowserTestContext,
@@ -13,13 +14,14 @@ type Page = typeof import("./fixtures/fetch_strategies_page.ts");
 function browserTest(
   name: string,
   run: (context: BrowserTestContext<Page>) => Promise<void>,
-  options: { preload?: boolean; noisy?: RegExp } = {},
+  options: { preload?: boolean; noisy?: RegExp; args?: string[] } = {},
 ): void {
-  const { preload = false, noisy } = options;
+  const { preload = false, noisy, args } = options;
   declare<Page>(name, {
     worker: "./fixtures/fetch_strategies_worker.ts",
     page: "./fixtures/fetch_strategies_page.ts",
     define: { PRELOAD: preload },
+    ...(args && { args }),
   }, async (context) => {
     await context.page.register();
     await run(context);
@@ -334,6 +336,57 @@ browserTest(
   },
   { noisy: FAILED_REGEXP },
 );
+
+const devTools = devToolsOf();
+
+browserTest(
+  "strategies read preloads to their end, whoever answers",
+  async ({ page, server, engine }) => {
+    const chromium = engine.name === "chromium" && await devTools.connect();
+    const paths = [
+      "/cacheFirst/page",
+      "/networkFirst/page",
+      `/networkFirst/late${options({ timeout: 20 })}`,
+      "/staleWhileRevalidate/page",
+      "/race/page",
+      `/networkOnly/late${options({ timeout: 20, fallback: "/fallback" })}`,
+      "/networkOnly/page",
+      "/preloaded/page",
+      "/left/page",
+    ];
+    server.route("/fallback", () => new Response(htmlOf("fallback"), HTML));
+    await page.evaluate(async () => {
+      await (await caches.open("fallbacks")).add("/fallback");
+    });
+    for (const path of paths) {
+      const { pathname } = new URL(path, server.origin);
+      server.route(pathname, () => inParts(htmlOf(path)));
+      for (let visits = 0; visits < 2; visits++) await page.goto(path);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    if (!chromium) return;
+    // Said in the console of the worker, which no page sees.
+    assertEquals(chromium.workerLog, []);
+    await chromium.close();
+  },
+  { preload: true, args: devTools.args },
+);
+
+/** A page whose body takes its time, and the head of it too. */
+async function inParts(text: string): Promise<Response> {
+  const pause = () => new Promise((resolve) => setTimeout(resolve, 50));
+  const parts = [text, "<p>b", "<p>c", "<p>d"];
+  await pause();
+  const body = new ReadableStream<string>({
+    async pull(controller) {
+      const part = parts.shift();
+      if (part === undefined) return controller.close();
+      controller.enqueue(part);
+      await pause();
+    },
+  });
+  return new Response(body.pipeThrough(new TextEncoderStream()), HTML);
+}
 
 for (const preload of [false, true]) {
   const how = preload ? "with" : "without";
