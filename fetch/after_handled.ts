@@ -4,6 +4,10 @@
  * Work that can wait until the page has its response: bookkeeping, clean-up,
  * a refresh. Runs in the worker.
  *
+ * It costs the page nothing: no work is begun before the response is handed over.
+ * There is one `waitUntil()` for each call, and no timer where the browser has
+ * `event.handled`.
+ *
  * @module
  */
 

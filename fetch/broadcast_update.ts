@@ -14,6 +14,10 @@
  * { "@serviceworker/std": { updated: url } }
  * ```
  *
+ * It costs `broadcastingCache` one `match()` for each `put()`, and one message to
+ * each window if something has changed, none otherwise. The new body is held in
+ * memory while it is stored, the old one where both have to be hashed.
+ *
  * @module
  */
 

@@ -16,6 +16,10 @@
  * abort     { "@serviceworker/std": { abort: true } }, on the port
  * ```
  *
+ * It costs one `match()` for each URL, and one request and one `put()` for each
+ * that is missing, 6 at a time unless told otherwise; and one message for each, in
+ * either case.
+ *
  * @module
  */
 

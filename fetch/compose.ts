@@ -5,6 +5,9 @@
  * network and a footer, in one response that is streamed: the browser shows the
  * header while the content is on its way.
  *
+ * It costs no request of its own, and holds one chunk of one part, whatever the
+ * length of the page.
+ *
  * @module
  */
 

@@ -8,6 +8,9 @@
  *
  * A browser without a content index keeps the cache in order all the same.
  *
+ * It costs one `match()` in the cache to add a page, one for each page to list
+ * them, and a `delete()` in index and cache to delete one.
+ *
  * @module
  */
 

@@ -6,6 +6,8 @@
  *
  * Keep mocks in a worker, or a bundle, of their own, which is not deployed.
  *
+ * It costs one `exec()` for each route of the method before the first that fits.
+ *
  * @module
  */
 

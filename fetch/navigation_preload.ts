@@ -14,6 +14,9 @@
  * registration: a worker that no longer uses it calls
  * `registration.navigationPreload.disable()` when it is activated.
  *
+ * It costs one request for each navigation, even if a cache answers it, and a
+ * drained one is transferred whole. To enable it is written once, by the browser.
+ *
  * @module
  */
 

@@ -12,6 +12,9 @@
  * For media of another origin put `crossorigin` on the element and store a CORS
  * response: an opaque one has no bytes that a worker could read.
  *
+ * It makes no request and stores nothing; it costs a `blob()` of the whole, of
+ * which just the slice is read.
+ *
  * @module
  */
 

@@ -8,6 +8,8 @@
  * A service worker that has no business with uploads leaves them to the browser:
  * it calls no `respondWith()` for them, and does not read or clone them.
  *
+ * It costs one request. Streamed, one chunk is held; buffered, all of the body is.
+ *
  * @module
  */
 

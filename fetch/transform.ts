@@ -8,6 +8,10 @@
  * This is for development, for playgrounds and for small sites without a build.
  * What many people load is better compiled once, on the server.
  *
+ * It costs the source and the result in memory, as text. With a cache, it is one
+ * hash and one `match()` more for each request, a `put()` after the answer for
+ * what is new, and no compiling for what is not.
+ *
  * @module
  */
 
