@@ -1,6 +1,7 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assert, assertEquals } from "@std/assert";
+import { makeCertificate } from "./certificate.ts";
 import { browserTest as declare, type BrowserTestContext } from "./harness.ts";
 
 type Page = typeof import("./fixtures/fetch_streams_page.ts");
@@ -193,21 +194,9 @@ async function answer(request: Request): Promise<Response | undefined> {
 
 /** A server of another origin, with which browsers speak HTTP/2. */
 async function serveTLS(skip: (reason: string) => never) {
-  const folder = await Deno.makeTempDir({ prefix: "certificate-" });
-  const args = `req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost`
-    .split(" ");
-  const command = new Deno.Command("openssl", {
-    args: [...args, "-keyout", "key.pem", "-out", "cert.pem"],
-    cwd: folder,
-    stderr: "null",
-  });
-  const { success } = await command.output().catch(() => ({ success: false }));
-  if (!success) skip("there is no openssl to make a certificate");
-  const [key, cert] = await Promise.all(
-    ["key", "cert"].map((name) => Deno.readTextFile(`${folder}/${name}.pem`)),
-  ) as [string, string];
-  await Deno.remove(folder, { recursive: true });
-
+  const { key, cert } = await makeCertificate().catch(() =>
+    skip("there is no openssl to make a certificate")
+  );
   const posts: string[] = [];
   const allowed = {
     "access-control-allow-origin": "*",

@@ -33,7 +33,6 @@ const fixture = {
   worker,
   page,
   notifications: true,
-  timeout: 10_000,
   handler: () =>
     new Response("<!doctype html><title>opened</title>", {
       headers: { "content-type": "text/html" },

@@ -12,8 +12,7 @@ import { Agent } from "node:https";
 // @ts-types="npm:@types/web-push@^3.6"
 import webpush from "web-push";
 import type { BrowserName } from "../../tools/find_browser.ts";
-import { makeCertificate } from "./certificate.ts";
-import type { Certificate } from "./certificate.ts";
+import { type Certificate, makeCertificate } from "./certificate.ts";
 import type { LaunchOptions } from "./driver.ts";
 import { Skip } from "./page.ts";
 import { ChromiumPush } from "./push_chromium.ts";
@@ -66,6 +65,8 @@ export interface SubscriptionJSON {
 const MOST_BYTES = 4_096;
 const DAY = 86_400;
 const KEY = { name: "ECDSA", namedCurve: "P-256" };
+/** The header that says where a request would have gone. */
+const ENDPOINT = "x-endpoint";
 
 /** The push service of one browser, and of an application server that uses it. */
 export class PushService {
@@ -80,7 +81,6 @@ export class PushService {
   readonly #certificate: Certificate;
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
   readonly #client: Deno.HttpClient;
-
   #connection: PushConnection | undefined;
 
   /** Starts the service of an engine; rejects if there is no openssl. */
@@ -116,7 +116,9 @@ export class PushService {
 
   /** The `fetch` of a sender, bound so that it can be handed on. */
   readonly fetch = (url: string, init: RequestInit): Promise<Response> => {
-    const options = { ...init, client: this.#client };
+    const headers = new Headers(init.headers);
+    headers.set(ENDPOINT, url);
+    const options = { ...init, headers, client: this.#client };
     return fetch(this.url(url), options);
   };
 
@@ -187,11 +189,12 @@ export class PushService {
   }
 
   async #receive(request: Request): Promise<Response> {
-    const token = new URL(request.url).pathname.split("/").at(-1) ?? "";
+    const { headers, url } = request;
+    const token = url.split("/").at(-1) ?? "";
     const body = await request.bytes();
-    const { headers } = request;
+    const { origin } = new URL(headers.get(ENDPOINT) ?? url);
     const response = this.#answers.shift()?.() ??
-      await this.#answer(token, headers, body);
+      await this.#answer(token, origin, headers, body);
     const { status } = response;
     this.requests.push({ token, headers, size: body.length, status });
     return response;
@@ -199,6 +202,7 @@ export class PushService {
 
   async #answer(
     token: string,
+    origin: string,
     headers: Headers,
     body: Uint8Array<ArrayBuffer>,
   ): Promise<Response> {
@@ -207,10 +211,12 @@ export class PushService {
     if (!receiver) return refuse(404, "there is no such subscription");
     const fault = faultOf(headers, body);
     if (fault) return refuse(400, fault);
-    if (body.length > MOST_BYTES) return refuse(413, "too long");
+    if (body.length > MOST_BYTES) return refuse(413, "the message is too long");
+    const { key } = receiver;
     const unproved = await checkVapid(
-      headers.get("authorization") ?? "",
-      receiver.key,
+      headers.get("authorization"),
+      key,
+      origin,
     );
     if (unproved) return refuse(...unproved);
     const id = crypto.randomUUID();
@@ -233,36 +239,34 @@ function faultOf(headers: Headers, body: Uint8Array): string | undefined {
   }
 }
 
-/** What is wrong with the proof that the holder of a key sends. */
+/** What is wrong with the proof that the sender has the key of a subscription. */
 async function checkVapid(
-  authorization: string,
+  authorization: string | null,
   key: string,
+  origin: string,
 ): Promise<[status: number, why: string] | undefined> {
-  const [, header = "", claims = "", signature = "", publicKey = ""] =
-    authorization.match(
-      /^vapid t=([\w-]+)\.([\w-]+)\.([\w-]+), *k=([\w-]+)$/,
-    ) ??
-      [];
-  if (!publicKey) return [401, "there is no VAPID"];
-  const verified = await crypto.subtle.verify(
+  const [, token, publicKey = ""] =
+    authorization?.match(/^vapid t=([\w.-]+), *k=([\w-]+)$/) ?? [];
+  const [header = "", claims = "", signature = ""] = token?.split(".") ?? [];
+  if (!signature) return [401, "there is no VAPID"];
+  const isSigned = await crypto.subtle.verify(
     { name: "ECDSA", hash: "SHA-256" },
-    await crypto.subtle.importKey("raw", decode(publicKey), KEY, false, [
+    await crypto.subtle.importKey("raw", decode(publicKey), KEY, true, [
       "verify",
     ]),
     decode(signature),
     new TextEncoder().encode(`${header}.${claims}`),
   );
-  if (!verified) return [401, "the signature is wrong"];
+  if (!isSigned) return [401, "the signature is wrong"];
   const { aud, exp, sub } = JSON.parse(
     new TextDecoder().decode(decode(claims)),
   );
-  // Endpoints have the origin of a vendor, or ours by url().
-  if (new URL(aud).origin !== aud) return [401, `bad audience ${aud}`];
+  if (aud !== origin) return [401, `"aud" is ${aud}, not ${origin}`];
   const seconds = exp - Date.now() / 1_000;
-  if (!(seconds > 0 && seconds <= DAY)) return [401, `bad expiry ${exp}`];
-  if (!/^(mailto:|https:)/.test(sub)) return [401, `bad subject ${sub}`];
+  if (!(seconds > 0 && seconds <= DAY)) return [401, `"exp" is ${exp}`];
+  if (!/^(mailto:|https:)/.test(sub)) return [401, `"sub" is ${sub}`];
   // Firefox writes it with padding.
-  if (key.replaceAll("=", "") !== publicKey.replaceAll("=", "")) {
+  if (key.replace(/=+$/, "") !== publicKey) {
     return [403, "the subscription has another key"];
   }
 }

@@ -38,7 +38,6 @@ const fixture = {
   worker,
   page,
   push: true,
-  timeout: 20000,
   handler: () => new Response(),
 };
 

@@ -177,26 +177,26 @@ class Connection {
   async run(receive: (message: Message) => void): Promise<void> {
     await this.#authenticate();
     while (true) {
-      // The length of the body and of the fields is in the first 16 bytes.
       await this.#fill(16);
-      const [, length, , fieldsLength] = new Reader(this.#bytes)
-        .read("yyyyuuu").slice(3) as [number, number, number, number];
+      const [
+        ,
+        type = 0,
+        flags = 0,
+        ,
+        length = 0,
+        serial = 0,
+        fieldsLength = 0,
+      ] = new Reader(this.#bytes).read("yyyyuuu") as number[];
+      // What follows the fields begins at a multiple of eight.
       const start = 16 + fieldsLength + (-fieldsLength & 7);
       await this.#fill(start + length);
       const reader = new Reader(this.#take(start + length));
-      const [, type, flags, , , serial, list] = reader.read("yyyyuua(yv)") as [
-        ...number[],
-      ] & { 6: [number, unknown][] };
+      reader.read("yyyyuu");
+      const [list] = reader.read("a(yv)") as [[number, unknown][]];
       const fields = new Map(list);
       reader.align(8);
       const body = reader.read(String(fields.get(SIGNATURE) ?? ""));
-      receive({
-        type: type ?? 0,
-        flags: flags ?? 0,
-        serial: serial ?? 0,
-        fields,
-        body,
-      });
+      receive({ type, flags, serial, fields, body });
     }
   }
 

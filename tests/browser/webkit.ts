@@ -54,7 +54,10 @@ export async function launchWebKit(
   const end = async (signal: "SIGTERM" | "SIGKILL") => {
     await endGroup(driver, signal);
     await endGroup(x.process, signal);
-    if (profile) await Deno.remove(profile, { recursive: true });
+    if (profile) {
+      // A helper process may still write into it.
+      await Deno.remove(profile, { recursive: true }).catch(() => {});
+    }
   };
 
   const call = caller(`http://127.0.0.1:${port}`);
