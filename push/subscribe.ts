@@ -177,6 +177,7 @@ export interface SubscribeResult<S> {
 
 /** What is written down. */
 interface Known {
+  /** Empty if there is a subscription of which it is not known. */
   readonly key?: string | undefined;
   readonly told?: SubscriptionJSON | undefined;
 }
@@ -347,7 +348,8 @@ export async function renew<S extends Subscription>(
     if (known) return known;
     // The store was lost, or another code subscribed.
     const old = event?.oldSubscription ?? undefined;
-    return { key: keyOf(current ?? old), told: old?.toJSON() };
+    const adopted = current ?? old;
+    return { key: adopted && keyOf(adopted), told: old?.toJSON() };
   };
   return await limited(
     signal,
@@ -393,7 +395,9 @@ export async function unsubscribe(
   signal?.throwIfAborted();
   const { pushManager } = registration;
   if (!pushManager) return false;
-  const wish = (known: Known | undefined): Known => ({ told: known?.told });
+  const wish = (known: Known | undefined, current: Subscription | null) => ({
+    told: known ? known.told : current?.toJSON(),
+  });
   const { changed } = await limited(
     signal,
     (over) =>
@@ -430,15 +434,19 @@ async function bringInStep<S extends Subscription>(
   // What the user did not permit is not wanted.
   const wanted = isGranted || key === undefined ? key : known?.key;
   // First: if what follows is interrupted, the next call goes on with it.
-  if (wanted !== known?.key) await store.set(PATH, { key: wanted, told });
+  if (wanted !== known?.key || identify(told) !== identify(known?.told)) {
+    await store.set(PATH, { key: wanted, told });
+  }
 
-  if (current && (key === undefined || isGranted && !fits(current, key))) {
+  const isOver = current && (current.expirationTime ?? Infinity) <= Date.now();
+  const isOther = current && (keyOf(current) || known?.key || "") !== key;
+  if (current && (key === undefined || isGranted && (isOver || isOther))) {
     const ended = current.unsubscribe();
     // One that cannot be ended and is not replaced is ended by the next call.
-    await (isGranted && key !== undefined ? ended : ended.catch(() => {}));
+    await (isGranted && key ? ended : ended.catch(() => {}));
     current = null;
   }
-  if (isGranted && key !== undefined) {
+  if (isGranted && key) {
     const applicationServerKey = fromBase64url(key);
     current ??= await manager.subscribe({ ...VISIBLE, applicationServerKey });
   }
@@ -469,16 +477,10 @@ function failed(
   return { status, subscription: null, changed: false };
 }
 
-/** Whether a subscription is made with the key, and has not ended. */
-function fits(subscription: Subscription, key: string): boolean {
-  const { expirationTime } = subscription;
-  const isOver = expirationTime !== null && expirationTime <= Date.now();
-  return !isOver && keyOf(subscription) === key;
-}
-
-function keyOf(subscription: Subscription | undefined): string | undefined {
-  const key = subscription?.options.applicationServerKey;
-  return key ? toBase64url(new Uint8Array(key)) : undefined;
+/** The key of a subscription; empty if the browser does not tell. */
+function keyOf({ options }: Subscription): string {
+  const { applicationServerKey: key } = options;
+  return key ? toBase64url(new Uint8Array(key)) : "";
 }
 
 /** What tells one subscription from another. */

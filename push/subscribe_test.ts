@@ -353,6 +353,43 @@ Deno.test("renew() adopts a subscription that was made by other means", async ()
   assertEquals(manager.current?.key, KEY);
 });
 
+Deno.test("renew() leaves a subscription alone of which the key is hidden", async () => {
+  const { manager, told, push } = setUp();
+  const hidden = new Endpoint(manager, KEY, 7);
+  hidden.options.applicationServerKey = null;
+  manager.current = hidden;
+  for (const changed of [true, false]) {
+    const result = await renew(manager, push);
+    assertEquals([result.status, result.changed], ["subscribed", changed]);
+    assertStrictEquals(result.subscription, hidden);
+  }
+  await subscribe(manager, { ...push, applicationServerKey: KEY });
+  const { subscription } = await renew(manager, push);
+  Object.assign(subscription?.options ?? {}, { applicationServerKey: null });
+  assertStrictEquals((await renew(manager, push)).subscription, subscription);
+  assertEquals(told, ["none -> 7", "7 -> 1"]);
+});
+
+Deno.test("renew() says that a subscription is lost that it cannot make again", async () => {
+  const { manager, told, push } = setUp();
+  manager.current = new Endpoint(manager, KEY, 7);
+  manager.current.options.applicationServerKey = null;
+  await renew(manager, push);
+  manager.lose();
+  assertEquals((await renew(manager, push)).status, "unsubscribed");
+  assertEquals(told, ["none -> 7", "7 -> none"]);
+});
+
+Deno.test("unsubscribe() reports the end of what was made by other means", async () => {
+  const { manager, told, push } = setUp();
+  manager.current = new Endpoint(manager, KEY, 7);
+  const report = () => Promise.reject(new Error("not saved"));
+  await assertRejects(() => unsubscribe(manager, { ...push, report }));
+  assertEquals(manager.current, null);
+  assertEquals(await unsubscribe(manager, push), true);
+  assertEquals(told, ["7 -> none"]);
+});
+
 Deno.test("renew() replaces a subscription that has expired", async () => {
   const { manager, told, push } = setUp();
   await subscribe(manager, { ...push, applicationServerKey: KEY });
