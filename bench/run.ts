@@ -27,12 +27,13 @@ import {
   writeReport,
 } from "./report.ts";
 import { measureSend } from "./send/measure.ts";
-import { measureSizes } from "./sizes.ts";
+import { measureSizes, sizeOf } from "./sizes.ts";
 import type { PageResult, Parameters, Scenario } from "./types.ts";
 
 const QUICK = ["roundtrip", "broadcast", "sizes"];
 const SCENARIOS = [
   ...QUICK,
+  "cold_start",
   "expire",
   "lifecycle",
   "outbox",
@@ -121,6 +122,10 @@ async function run(name: string): Promise<Results> {
     }
   }
   awake.forEach(kill);
+  const { bundles } = scenario;
+  if (bundles && new RegExp(values.cases).test("bundle")) {
+    pages.push({ case: "bundle", result: measureBundles(bundles, files) });
+  }
   const conditions = {
     browser: await chromiumVersion(),
     machine: await describeMachine(awake.length > 0),
@@ -154,6 +159,20 @@ async function build(folder: URL): Promise<Map<string, string>> {
     scripts.set(`/${script}.js`, code);
   }
   return scripts;
+}
+
+/** The sizes of scripts, as if a page had measured them. */
+function measureBundles(
+  bundles: Record<string, string>,
+  scripts: Map<string, string>,
+): PageResult {
+  const samples: PageResult["samples"] = { "minified, B": {}, "gzip, B": {} };
+  for (const [contender, script] of Object.entries(bundles)) {
+    const { minified, gzip } = sizeOf(scripts.get(script) ?? "");
+    samples["minified, B"]![contender] = [minified];
+    samples["gzip, B"]![contender] = [gzip];
+  }
+  return { samples, failures: [] };
 }
 
 /** Opens the page in a new browser, at a new origin, and waits for its result. */

@@ -51,6 +51,11 @@ async function measure(source: string): Promise<Omit<Size, "name">> {
     minify: true,
     define: { "process.env.NODE_ENV": '"production"' },
   });
+  return sizeOf(code);
+}
+
+/** How many bytes a script has, and has after gzip. */
+export function sizeOf(code: string): Omit<Size, "name"> {
   const bytes = new TextEncoder().encode(code);
   return {
     minified: bytes.length,

@@ -20,6 +20,8 @@ export interface Scenario {
   limit?: number;
   /** Makes what answers the requests of one page, beside those for scripts. */
   serve?: () => (request: Request) => Promise<Response | undefined>;
+  /** By contender, the script whose size is measured, under the case "bundle". */
+  bundles?: Record<string, string>;
   /** Switches for the browser. */
   flags?: string[];
   /** What to reach. */
