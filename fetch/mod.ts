@@ -8,6 +8,8 @@
  */
 
 export * from "./after_handled.ts";
+export * from "./background_fetch.ts";
+export * from "./background_fetch_click.ts";
 export * from "./broadcast_update.ts";
 export * from "./cache_urls.ts";
 export * from "./compose.ts";

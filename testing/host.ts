@@ -871,6 +871,8 @@ export interface HostScope {
     listener: (event: HostEventMap[K]) => unknown,
     options?: boolean | EventListenerOptions,
   ): void;
+  /** Fires an event of the worker's own, which nobody waits for. */
+  dispatchEvent(event: Event): boolean;
   /** Becomes active without waiting until the old worker is used no more. */
   skipWaiting(): Promise<void>;
   /** Fetches from the network. */

@@ -33,6 +33,8 @@ import type {
   SharedSourcePage,
 } from "../channel/shared_source.ts";
 import type { AfterHandledEvent } from "../fetch/after_handled.ts";
+import type { BackgroundFetchScope } from "../fetch/background_fetch.ts";
+import type { BackgroundFetchClickScope } from "../fetch/background_fetch_click.ts";
 import type {
   DrainPreloadResponseEvent,
   EnableNavigationPreloadRegistration,
@@ -243,6 +245,9 @@ export type Good = [
   Fits<EnableNavigationPreloadRegistration, ServiceWorkerRegistration>,
   Fits<DrainPreloadResponseEvent, FetchEvent>,
   Fits<UsePreloadResponseEvent, FetchEvent>,
+  Fits<BackgroundFetchScope, Window & typeof globalThis>,
+  Fits<BackgroundFetchScope, ServiceWorkerGlobalScope>,
+  Fits<BackgroundFetchClickScope, ServiceWorkerGlobalScope>,
   Fits<BroadcastUpdateClients, Clients>,
   Fits<BroadcastUpdateEvent, FetchEvent>,
   Fits<BroadcastingCache, Cache>,
