@@ -240,7 +240,7 @@ const FRESH = 600_000;
 /** Up to how many bytes of a response are kept for a second try. */
 const COPIED = 8_000_000;
 /** How many entries are deleted at once. */
-const BATCH = 500;
+const BATCH = 100;
 
 /**
  * Makes a cache with limits out of the cache of a name, of which all entries are
@@ -422,7 +422,8 @@ export function expireCache(
 
   /** Reads all notes. */
   async function load(now: number): Promise<void> {
-    await write();
+    // Where there is no room to write, there is to be some soon.
+    await write().catch(() => {});
     const [records, stored] = await Promise.all([
       store.list({ prefix }),
       store.get(clockKey),
@@ -458,7 +459,6 @@ export function expireCache(
       else if (entry) learn(key, { ...entry, used: change });
     }
     loaded = now;
-    await write();
   }
 
   /** Makes the notes those of the entries that there are. */
@@ -525,22 +525,26 @@ export function expireCache(
     return chosen;
   }
 
+  /** Deletes entries, and meanwhile the notes of those before; writes what was noted. */
   async function evict(keys: readonly string[]): Promise<void> {
-    if (keys.length === 0) return;
+    if (keys.length === 0) return await write();
     const cache = await caches.open(name);
+    let writing: Promise<void> | undefined;
     for (let from = 0; from < keys.length; from += BATCH) {
       const batch = keys.slice(from, from + BATCH);
       const dates = batch.map((key) => index.get(key)?.stored);
-      await Promise.all(
-        batch.map((key) => cache.delete(key, { ignoreVary: true })),
-      );
+      await Promise.all([
+        writing,
+        ...batch.map((key) => cache.delete(key, { ignoreVary: true })),
+      ]);
       batch.forEach((key, position) => {
         // It may have been stored again meanwhile.
         const isSame = index.get(key)?.stored === dates[position];
         if (isSame) note(key, undefined);
       });
+      writing = write();
     }
-    await write();
+    await writing;
   }
 
   /** Learns what other contexts have noted of entries. */

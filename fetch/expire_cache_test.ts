@@ -410,6 +410,31 @@ Deno.test("expireCache() does not fail where there is no room at all", async () 
   assertEquals(bed.reports[1]?.stored, false);
 });
 
+Deno.test("expireCache() makes room where there is none for notes either", async () => {
+  using bed = new Bed();
+  const { caches } = bed;
+  const store = bed.store.reopen();
+  const isFull = () => caches.usage > caches.quota - 100;
+  const cache = bed.open({
+    store: {
+      get: (key) => store.get(key),
+      list: (options) => store.list(options),
+      transact: (work) =>
+        isFull()
+          ? Promise.reject(new DOMException("Full", "QuotaExceededError"))
+          : store.transact(work),
+    },
+  });
+  for (let i = 0; i < 10; i++) {
+    await cache.put(at(`${i}`), new Response("x".repeat(900)));
+  }
+  await use(cache, "0");
+  caches.quota = caches.usage;
+  await cache.put(at("new"), new Response("x".repeat(500)));
+  assertEquals(bed.reports, [{ url: at("new"), evicted: 1, stored: true }]);
+  await bed.pass(1_000);
+});
+
 Deno.test("expireCache() rejects as put() of a cache does", async () => {
   using bed = new Bed();
   const cache = bed.open();
