@@ -107,6 +107,39 @@ browserTest(
   },
 );
 
+browserTest(
+  "notify() replaces the default when a slow handler is done",
+  { notifications: true },
+  async ({ page, server, notifications }) => {
+    await page.register();
+    for (const tag of ["default", "made"]) {
+      const release = server.hold("/slow");
+      const pushed = page.call("ask", "push", { text: tag });
+      await notifications.next("default");
+      assertEquals(notifications.shown.length, 1);
+      release();
+      await pushed;
+      await notifications.next("made");
+      while (notifications.shown.length > 1) await pause();
+      notifications.clear();
+    }
+  },
+);
+
+browserTest(
+  "takeNotificationTarget() has what was clicked, once",
+  { notifications: true },
+  async ({ page, notifications }) => {
+    await page.register();
+    await page.call("ask", "push", { text: "tag" });
+    (await notifications.next("made")).click();
+    let target: string | undefined;
+    while (!target) target = await page.call("take");
+    assertEquals(new URL(target).search, "?7");
+    assert(!await page.call("take"));
+  },
+);
+
 /** A key of a server, in base64url. */
 async function publicKey(): Promise<string> {
   const { publicKey } = await crypto.subtle.generateKey(
@@ -116,4 +149,8 @@ async function publicKey(): Promise<string> {
   );
   const point = await crypto.subtle.exportKey("raw", publicKey);
   return new Uint8Array(point).toBase64({ alphabet: "base64url" });
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 20));
 }
