@@ -14,13 +14,18 @@ import type { Size } from "../bench/report.ts";
 const README = new URL("../README.md", import.meta.url);
 const TABLE_REGEXP = /(<!-- sizes -->)[\s\S]*(<!-- \/sizes -->)/;
 
-/** Where an engine lacks what a module is about, what is there instead. */
-const INSTEAD: Record<string, string> = {
+/** Where Firefox and WebKitGTK lack what a module is about, what is there instead. */
+const INSTEAD: Record<string, string | [firefox: string, webkit: string]> = {
   "fetch/content-index": "says so",
   "fetch/static-routes": "the router",
+  "push/badge": "counts",
+  "push/subscribe": ["✓", "says so"],
   "sync/background-sync": "other triggers",
   "sync/periodic-sync": "catches up",
 };
+
+/** What runs on servers, or in Deno. */
+const NO_BROWSER_REGEXP = /^(push\/(fan-out|send|vapid)|testing.*)$/;
 
 /** The sizes that the README quotes, by entry. */
 export async function quotedSizes(): Promise<Map<string, Omit<Size, "name">>> {
@@ -47,14 +52,14 @@ export async function writeSizes(sizes: Size[]): Promise<void> {
     "| module | minified, B | gzip, B | Chromium | Firefox | WebKitGTK |";
   const rows = sizes.map(({ name, minified, gzip }) => {
     const entry = shortName(name);
-    // What is for tests runs in Deno.
-    const ours = entry !== name && !entry.startsWith("testing");
+    const ours = entry !== name && !NO_BROWSER_REGEXP.test(entry);
     const native = ours ? "✓" : "";
-    const other = ours ? INSTEAD[entry] ?? "✓" : "";
+    const others = ours ? INSTEAD[entry] ?? "✓" : "";
+    const [firefox, webkit = firefox] = [others].flat();
     const bytes = [minified, gzip].map((n) => n.toLocaleString("en-US"));
     return `| \`${entry}\` | ${
       bytes.join(" | ")
-    } | ${native} | ${other} | ${other} |`;
+    } | ${native} | ${firefox} | ${webkit} |`;
   });
   const table = [head, "| --- | --: | --: | --- | --- | --- |", ...rows];
   const readme = await Deno.readTextFile(README);
