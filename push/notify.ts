@@ -153,8 +153,11 @@ export interface NotifyOptions {
    * @default {[that of the registration]}
    */
   readonly origins?: readonly string[] | undefined;
-  /** Sets the app's badge to the `app_badge` of a message: of `createBadge()`. */
-  readonly badge?: { set(count: number): Promise<unknown> } | undefined;
+  /**
+   * What sets the app's badge to the `app_badge` of a message: that which
+   * `createBadge()` makes. Without it, messages set none.
+   */
+  readonly appBadge?: { set(count: number): Promise<unknown> } | undefined;
   /**
    * Learns what became of each message, inside `waitUntil()`. If that is "refused",
    * `renew()` tells the server to send no more.
@@ -259,7 +262,7 @@ export function notify(
   registration: NotifyRegistration,
   options: NotifyOptions,
 ): (event: NotifyEvent) => void {
-  const { handler, timeout = PATIENCE, badge, report } = options;
+  const { handler, timeout = PATIENCE, appBadge, report } = options;
   const { scope } = registration;
   const { origins = [new URL(scope).origin] } = options;
   const check = (value: unknown) => checked(value, scope, origins);
@@ -335,7 +338,7 @@ export function notify(
     const count = typeof value === "string" ? Number(value || NaN) : value;
     if (!Number.isSafeInteger(count) || Number(count) < 0) return;
     try {
-      await badge?.set(Number(count));
+      await appBadge?.set(Number(count));
     } catch {
       // The notification says it as well.
     }

@@ -529,24 +529,28 @@ Deno.test("notify() reports that the permission was withdrawn, and the server he
 
 Deno.test("notify() sets the badge that the message says", async () => {
   const counts: number[] = [];
-  const badge = { set: (count: number) => Promise.resolve(counts.push(count)) };
+  const appBadge = {
+    set: (count: number) => Promise.resolve(counts.push(count)),
+  };
   const title = "Episode 7";
   for (const count of [3, "4", 0, -1, 1.5, "many", "", null, [5], {}]) {
-    await push({ title, app_badge: count }, { badge });
+    await push({ title, app_badge: count }, { appBadge });
   }
   await push({ web_push: 8030, notification: { title }, app_badge: 8 }, {
-    badge,
+    appBadge,
   });
   await push({ web_push: 8030, notification: { title, app_badge: 9 } }, {
-    badge,
+    appBadge,
   });
-  await push({ app_badge: 10 }, { badge });
+  await push({ app_badge: 10 }, { appBadge });
   assertEquals(counts, [3, 4, 0, 8, 9, 10]);
 });
 
 Deno.test("notify() shows a notification if the badge fails", async () => {
-  const badge = { set: () => Promise.reject(new Error("no badge")) };
-  const { shown } = await push({ title: "Episode 7", app_badge: 7 }, { badge });
+  const appBadge = { set: () => Promise.reject(new Error("no badge")) };
+  const { shown } = await push({ title: "Episode 7", app_badge: 7 }, {
+    appBadge,
+  });
   assertEquals(shown.map(({ title }) => title), ["Episode 7"]);
 });
 
@@ -563,7 +567,7 @@ Deno.test("notify() leaves at most one notification wherever its worker is stopp
       const listener = notify(scope.registration, {
         fallback: { ...fallback, tag: "news" },
         timeout: 100,
-        badge: createBadge(scope.navigator, scope.store),
+        appBadge: createBadge(scope.navigator, scope.store),
         handler: async () => {
           await new Promise((resolve) => scope.setTimeout(resolve, 200));
           return { title: "Episode 7", tag: "news" };

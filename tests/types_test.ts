@@ -349,7 +349,7 @@ export type Good = [
     ReturnType<typeof notificationClick>
   >,
   Fits<NotifyEvent, PushEvent>,
-  Fits<NotifyOptions["badge"], Badge>,
+  Fits<NotifyOptions["appBadge"], Badge>,
   Fits<NotifyRegistration, ServiceWorkerRegistration>,
   Fits<(event: PushEvent) => unknown, ReturnType<typeof notify>>,
   Fits<RenewOptions["event"], PushSubscriptionChangeEvent>,
