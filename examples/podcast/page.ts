@@ -21,6 +21,7 @@ import { setLaunchConsumer } from "@serviceworker/std/lifecycle/set-launch-consu
 import { createBadge } from "@serviceworker/std/push/badge";
 import { takeNotificationTarget } from "@serviceworker/std/push/notification-click";
 import { openStore } from "@serviceworker/std/storage/open-store";
+import { openDownloads } from "./downloads.ts";
 import { openOutbox } from "./comments.ts";
 import { reportTo } from "./news.ts";
 import { createComments, type Fate } from "./page/comments.ts";
@@ -81,7 +82,12 @@ async function main(): Promise<void> {
   let reachable: boolean | undefined;
 
   const channel = connect<Podcast>(container);
-  const library = createLibrary(channel, showDownload);
+  const library = createLibrary(
+    openDownloads(window, store),
+    container.ready,
+    channel,
+    showDownload,
+  );
   const player = createPlayer({
     tab: describeTab(container, "Episodes"),
     episodes,
@@ -113,7 +119,7 @@ async function main(): Promise<void> {
     const view = views.get(id);
     view?.showDownload(download);
     // The connection broke, though the server is there.
-    if (download.unreachable && reachable) setTimeout(library.retry, RETRY);
+    if (download.unreachable && reachable) setTimeout(() => resume(id), RETRY);
 
     const last = states.get(id);
     if (state === last) return;
@@ -136,6 +142,12 @@ async function main(): Promise<void> {
     );
   }
 
+  /** Goes on with a download that has failed for want of an answer. */
+  function resume(id: string): void {
+    const episode = episodes.get(id);
+    if (episode && library.get(id).unreachable) library.download(episode);
+  }
+
   async function remove({ id, title }: Episode): Promise<void> {
     try {
       await library.remove(id);
@@ -155,8 +167,9 @@ async function main(): Promise<void> {
   }
 
   function showReachable(answer: boolean): void {
-    if (answer) library.retry();
     if (answer === reachable) return;
+    library.setReachable(answer);
+    if (answer) { for (const { id } of library.all()) resume(id); }
     if (reachable === false) {
       comments.retryAll();
       refresh().catch(() => {});
@@ -178,7 +191,7 @@ async function main(): Promise<void> {
     const { id, title } = episode;
     const view = createEpisodeView(episode, {
       play: () => player.toggle(id),
-      download: () => library.download(id),
+      download: () => library.download(episode),
       remove: () => remove(episode),
     });
     views.set(id, view);

@@ -15,11 +15,13 @@ export interface Download {
   id: string;
   /** "paused": begun, not complete, and not under way. */
   state: "none" | "loading" | "paused" | "saved";
+  /** Who downloads: the browser, or the app. */
+  path?: "native" | "fallback";
   /** Bytes on this device. */
   loaded: number;
   /** The size of the file; 0 while it is not known. */
   total: number;
-  /** Why it is paused, if not because the worker was stopped. */
+  /** Why it is paused. */
   reason?: string;
   /** Whether it can go on once the server is back. */
   unreachable?: boolean;
@@ -105,15 +107,6 @@ export interface Answered {
 
 /** The long-lived channel between every page and the worker. */
 export interface Podcast {
-  /** All episodes of which there is something on this device. */
-  list(): Download[];
-  /**
-   * Begins, joins or resumes the one download of an episode, and follows it to
-   * its end. To leave does not end it.
-   */
-  download(input: { id: string }): AsyncIterable<Download>;
-  /** Ends the download of an episode and removes what there is of it. */
-  remove(input: { id: string }): void;
   /** What each open tab plays, or played last. */
   listPlaying(): NowPlaying[];
   /** Refreshes the list of episodes, unless that was done lately. */
@@ -122,8 +115,8 @@ export interface Podcast {
   refreshNow(): void;
   /** What the worker does, every second. To follow it keeps the worker awake. */
   watch(): AsyncIterable<Scene>;
-  /** An episode's download has begun or ended. */
-  changed: Download;
+  /** A page has begun or removed the download of this episode. */
+  changed: string;
   /** The list of episodes was refreshed. */
   refreshed: Episode[];
 }

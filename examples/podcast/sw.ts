@@ -38,6 +38,7 @@ import { openStore } from "@serviceworker/std/storage/open-store";
 import { handleSync } from "@serviceworker/std/sync/background-sync";
 import { createPeriodicSync } from "@serviceworker/std/sync/periodic-sync";
 import { COMMENTS_TAG, openOutbox } from "./comments.ts";
+import { DOWNLOADS_TAG, openDownloads, toDownload } from "./downloads.ts";
 import { reportTo } from "./news.ts";
 import type { Podcast, Questions, Release, TabData } from "./protocol.ts";
 import {
@@ -46,16 +47,18 @@ import {
   refreshEpisodes,
 } from "./worker/answers.ts";
 import { createChores } from "./worker/chores.ts";
-import { createDownloads } from "./worker/downloads.ts";
 import { createLog } from "./worker/log.ts";
 import { type Moment, watch } from "./worker/watch.ts";
 
-/** TypeScript does not know it. */
+/** TypeScript does not know these. */
+type BackgroundFetchClick = ExtendableEvent & {
+  readonly registration: { readonly id: string };
+};
 type PushSubscriptionChange = ExtendableEvent & {
   readonly oldSubscription?: PushSubscription | null;
 };
 
-declare const self: ServiceWorkerGlobalScope;
+declare const self: ServiceWorkerGlobalScope & typeof globalThis;
 // Put in by the build.
 declare const RELEASE: Release;
 declare const MANIFEST: PrecacheManifest;
@@ -73,6 +76,9 @@ const EVENTS = [
   "periodicsync",
   "push",
   "notificationclick",
+  "backgroundfetchsuccess",
+  "backgroundfetchfail",
+  "backgroundfetchabort",
 ];
 
 /** What the pages of this version are made of. */
@@ -90,12 +96,11 @@ const periodic = createPeriodicSync(store, async ({ signal }) => {
 }, { tag: "episodes", minInterval: REFRESH_INTERVAL });
 const badge = createBadge(navigator, store);
 const chores = createChores(store, () => content.expire());
-const downloads = createDownloads((download) => tell("changed", download));
-const podcast = accept<Podcast>(self.clients, {
-  ...log.handlers<Omit<AcceptHandlers<Podcast>, "watch">>({
-    list: () => downloads.list(),
-    download: ({ id }, { signal }) => downloads.follow(id, signal),
-    remove: ({ id }) => downloads.remove(id),
+const downloads = openDownloads(self, store);
+const podcast = accept<Podcast>(
+  self.clients,
+  log.handlers<AcceptHandlers<Podcast>>({
+    changed: (id) => void tell("changed", id),
     async refresh() {
       const how = await periodic.register(self.registration);
       // Without the server, the list stays as it is until the next time.
@@ -109,9 +114,10 @@ const podcast = accept<Podcast>(self.clients, {
       return tabs.map(({ data }) => (data as TabData | undefined)?.playing)
         .filter((playing) => playing !== undefined);
     },
+    watch: (_input, { client, signal }) =>
+      watch(() => look(client?.id), signal),
   }),
-  watch: (_input, { client, signal }) => watch(() => look(client?.id), signal),
-});
+);
 
 /** Tells every page. */
 function tell<K extends AcceptEventName<Podcast>>(
@@ -143,7 +149,7 @@ async function look(asking: string | undefined): Promise<Moment> {
       own: id === asking,
     })),
     outbox: await outbox.list(),
-    downloads: await downloads.list(),
+    downloads: (await downloads.list()).map(toDownload),
     schedules: [
       {
         name: "Refresh the list",
@@ -169,6 +175,7 @@ const EPISODES_ONLY = {
 
 log.listen(self, EVENTS);
 self.addEventListener("message", podcast);
+self.addEventListener("message", downloads.wake);
 self.addEventListener("message", skipWaiting(self));
 self.addEventListener("message", keepClientData(self.clients, store));
 self.addEventListener(
@@ -179,6 +186,7 @@ self.addEventListener(
 self.addEventListener("sync", (event) => {
   const sync = event as unknown as Parameters<typeof handleSync>[0];
   handleSync(sync, outbox.flush, { tag: COMMENTS_TAG });
+  handleSync(sync, downloads.run, { tag: DOWNLOADS_TAG });
 });
 self.addEventListener("periodicsync", periodic as unknown as EventListener);
 self.addEventListener(
@@ -202,6 +210,16 @@ self.addEventListener(
     },
   }),
 );
+for (const end of ["success", "fail", "abort"]) {
+  self.addEventListener(`backgroundfetch${end}`, (event) => {
+    (event as ExtendableEvent).waitUntil(downloads.settle(event));
+  });
+}
+self.addEventListener("backgroundfetchclick", (event) => {
+  const click = event as BackgroundFetchClick;
+  const url = `/?episode=${click.registration.id}`;
+  click.waitUntil(launch(EPISODES_ONLY, url));
+});
 self.addEventListener("pushsubscriptionchange", (event) => {
   const send = () => outbox.flush();
   const change = event as unknown as PushSubscriptionChange;

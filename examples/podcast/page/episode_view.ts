@@ -96,13 +96,15 @@ export function createEpisodeView(
       }
       case "loading": {
         const speed = rate(loaded, performance.now());
-        if (total === 0) return "Starting…";
+        if (loaded === 0) return "Starting…";
+        // The browser does not know the size before the end.
+        const whole = total || episode.bytes;
         return [
-          formatProgress(loaded, total),
+          formatProgress(loaded, whole),
           ...(speed
             ? [
               `${formatBytes(speed)}/s`,
-              formatRemaining((total - loaded) / speed),
+              formatRemaining((whole - loaded) / speed),
             ]
             : []),
         ].join(" · ");

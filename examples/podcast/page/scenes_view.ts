@@ -44,7 +44,7 @@ const CACHES = [
   ["longwave-shell", "Files of the app"],
   ["longwave-content", "List, covers, comments"],
   ["longwave-audio", "Episodes"],
-  ["longwave-parts", "Unfinished download"],
+  ["background-fetch", "Unfinished download"],
 ] as const;
 const DOWNLOADS: Record<Download["state"], string> = {
   none: "None",
@@ -157,13 +157,16 @@ export function createScenesView(): ScenesView {
 
   function showDownloads({ downloads }: Scene): void {
     const rows = downloads.map((
-      { id, state, loaded, total, reason },
+      { id, path, state, loaded, total, reason },
     ): Row => ({
       key: id,
       name: title(id),
       how: DOWNLOADS[state],
       detail: [
-        state === "saved" ? formatSize(total) : formatProgress(loaded, total),
+        state === "saved" || total === 0
+          ? formatSize(loaded)
+          : formatProgress(loaded, total),
+        ...(path === "native" ? ["by the browser"] : ["by the app"]),
         ...(reason === undefined ? [] : [reason]),
       ].join(" · "),
       ...(state !== "saved" && { share: total === 0 ? 0 : loaded / total }),

@@ -23,12 +23,11 @@ import {
   networkFirst,
   staleWhileRevalidate,
 } from "@serviceworker/std/fetch/strategies";
+import { AUDIO_CACHE } from "../downloads.ts";
 import type { Episode } from "../server/episodes.ts";
 import type { Log } from "./log.ts";
 
 const CONTENT_CACHE = "longwave-content";
-const AUDIO_CACHE = "longwave-audio";
-const AUDIO_REGEXP = /^\/audio\/([\w-]+)\.wav$/;
 const EPISODES = "/api/episodes";
 /** How many covers and threads of comments are kept, those last used. */
 const CONTENT_ENTRIES = 100;
@@ -70,6 +69,8 @@ export function createRoutes(
     }),
     log.route("a range of the download", {
       pattern: "/audio/*",
+      // What downloads has no use for the worker.
+      destination: ["audio", "video"],
       handler: (event) => answerAudio(event.request, log.fetchFor(event)),
     }),
     ...entries.map(({ url }) =>
@@ -103,51 +104,6 @@ export async function refreshEpisodes(
   }
   await content.put(EPISODES, response);
   return episodes;
-}
-
-/** The address of an episode's audio. */
-export function audioPath(id: string): string {
-  const path = `/audio/${id}.wav`;
-  if (AUDIO_REGEXP.test(path)) return path;
-  throw new TypeError(`Cannot address the audio: the id is "${id}"`);
-}
-
-/** Lists the complete episodes on this device. */
-export async function listAudio(): Promise<{ id: string; total: number }[]> {
-  const cache = await caches.open(AUDIO_CACHE);
-  const found = [];
-  for (const request of await cache.keys()) {
-    const id = new URL(request.url).pathname.match(AUDIO_REGEXP)?.[1];
-    const response = await cache.match(request);
-    const total = Number(response?.headers.get("content-length"));
-    if (id !== undefined) found.push({ id, total });
-  }
-  return found;
-}
-
-/** Stores an episode as one complete response. */
-export async function keepAudio(
-  id: string,
-  body: Blob,
-  { total, etag, type }: { total: number; etag: string; type: string },
-): Promise<void> {
-  const cache = await caches.open(AUDIO_CACHE);
-  await cache.put(
-    audioPath(id),
-    new Response(body, {
-      headers: {
-        "content-type": type,
-        "content-length": String(total),
-        etag,
-      },
-    }),
-  );
-}
-
-/** Removes an episode; resolves with whether it was there. */
-export async function removeAudio(id: string): Promise<boolean> {
-  const cache = await caches.open(AUDIO_CACHE);
-  return await cache.delete(audioPath(id));
 }
 
 async function answerAudio(
