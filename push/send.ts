@@ -151,11 +151,13 @@ const HEADER_SIZE = SALT_SIZE + 4 + 1 + POINT_SIZE;
 const MOST_BYTES = RECORD_SIZE - HEADER_SIZE - 1 - TAG_SIZE;
 const URGENCIES = ["very-low", "low", "normal", "high"];
 const TOPIC_REGEXP = /^[\w-]{1,32}$/;
-/** What ends in a number is an address: the URL parser has normalised it. */
-const ADDRESS_REGEXP = /^\[|(^|\.)\d+$/;
-/** RFC 6761, RFC 6762 with its appendix G, RFC 8375; and one that has no dot. */
+/**
+ * Hosts without a dot, as addresses of IPv6 are; that end in a number, as those of
+ * IPv4 do, once a URL is parsed; or below a domain that is not of the internet: RFC
+ * 6761, RFC 6762 with its appendix G, RFC 8375.
+ */
 const PRIVATE_REGEXP =
-  /^[^.]*$|\.(corp|home|home\.arpa|internal|intranet|invalid|lan|local|localhost|private|test)$/;
+  /^[^.]*$|\.(\d+|corp|home|home\.arpa|internal|intranet|invalid|lan|local|localhost|private|test)$/;
 
 /**
  * Whether an endpoint is what a push service on the internet has: an `https:` URL
@@ -206,7 +208,7 @@ export function isPublicEndpoint(endpoint: URL | string): boolean {
   // A name may end in a dot.
   const host = hostname.replace(/\.$/, "");
   return protocol === "https:" && username === "" && password === "" &&
-    !ADDRESS_REGEXP.test(host) && !PRIVATE_REGEXP.test(host);
+    !PRIVATE_REGEXP.test(host);
 }
 
 /**
@@ -543,7 +545,7 @@ async function readStart(
   try {
     while (text.length < MOST_CHARACTERS) {
       const { value } = await reader.read();
-      if (!value) return text + decoder.decode();
+      if (!value) return text;
       text += decoder.decode(value, { stream: true });
     }
   } catch {

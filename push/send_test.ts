@@ -676,6 +676,7 @@ Deno.test("isPublicEndpoint() refuses what is no URL, not https, or in a network
     "https://wiki.intranet/",
     "https://nas.home/",
     "https://db.private/",
+    "https://push.test/",
   ];
   for (const endpoint of endpoints) {
     assert(!isPublicEndpoint(endpoint), endpoint);
@@ -685,8 +686,13 @@ Deno.test("isPublicEndpoint() refuses what is no URL, not https, or in a network
 Deno.test("send() rejects with the reason of an already aborted signal", async () => {
   const { options, asked } = fakeService();
   const reason = new Error("no longer needed");
-  const signal = AbortSignal.abort(reason);
-  const promise = send({ endpoint: ENDPOINT }, null, { ...options, signal });
+  const promise = send({ endpoint: ENDPOINT }, null, {
+    ...options,
+    signal: AbortSignal.abort(reason),
+    allow: () => {
+      throw new Error("it was asked");
+    },
+  });
   assertEquals(await promise.catch((error) => error), reason);
   assertEquals(asked.length, 0);
 });

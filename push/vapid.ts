@@ -222,7 +222,6 @@ export async function createVapid(
     if (kept && left > 0 && left <= LIFETIME) return await kept.header;
 
     const header = sign(origin, now + LIFETIME);
-    tokens.delete(origin);
     tokens.set(origin, { header, until: now + LIFETIME - HOUR });
     const [oldest = ""] = tokens.keys();
     if (tokens.size > MOST_ORIGINS) tokens.delete(oldest);
