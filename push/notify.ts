@@ -283,7 +283,8 @@ export function notify(
   ): Promise<Omit<NotifyReport, "payload">> {
     const fallback = described ?? options.fallback;
     const over = new AbortController();
-    const work = settled(async () => await handler?.(payload, over));
+    const { signal } = over;
+    const work = settled(async () => await handler?.(payload, { signal }));
     let early: string | undefined;
     try {
       let outcome = await within(work, timeout);
@@ -302,7 +303,10 @@ export function notify(
       if (made) {
         const tag = made.tag ?? (fallback.tag ? undefined : early);
         try {
-          if (tag !== early) await clear(early);
+          if (tag !== early) {
+            await clear(early);
+            early = undefined;
+          }
           await show({ ...made, tag });
           return { status: "shown" };
         } catch (reason) {

@@ -480,18 +480,31 @@ Deno.test("notify() takes the default away if a slow handler wants nothing", asy
 });
 
 Deno.test("notify() shows the default if the browser refuses another", async () => {
-  const registration = new Registration();
-  const own = registration.showNotification.bind(registration);
   const reason = new TypeError("no such data");
-  registration.showNotification = (title, options) =>
-    title === "broken" ? Promise.reject(reason) : own(title, options);
-  const reports: NotifyReport[] = [];
-  const report = (report: NotifyReport) => reports.push(report);
-  const handler = () => ({ title: "broken" });
-  await push({}, { handler, report }, registration);
-  assertEquals(registration.shown.map(({ title }) => title), [fallback.title]);
-  assertEquals(reports[0]?.status, "fallback");
-  assertStrictEquals(reports[0]?.error, reason);
+  for (const tag of [undefined, "a", "b"]) {
+    for (const timeout of [1, 1_000]) {
+      const registration = new Registration();
+      const own = registration.showNotification.bind(registration);
+      registration.showNotification = (title, options) =>
+        title === "broken" ? Promise.reject(reason) : own(title, options);
+      const reports: NotifyReport[] = [];
+      await push({}, {
+        fallback: { ...fallback, tag: "a" },
+        timeout,
+        report: (report) => reports.push(report),
+        handler: async () => {
+          while (timeout === 1 && registration.shown.length === 0) {
+            await pause();
+          }
+          return { title: "broken", tag };
+        },
+      }, registration);
+      const titles = registration.visible.map(({ title }) => title);
+      assertEquals(titles, [fallback.title]);
+      assertEquals(reports[0]?.status, "fallback");
+      assertStrictEquals(reports[0]?.error, reason);
+    }
+  }
 });
 
 Deno.test("notify() reports that the permission was withdrawn, and the server hears of it", async () => {
