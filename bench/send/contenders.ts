@@ -7,6 +7,7 @@
  */
 
 import { Buffer } from "node:buffer";
+import { request } from "node:https";
 import process from "node:process";
 import { send } from "@serviceworker/std/push/send";
 import { createVapid, generateVapidKeys } from "@serviceworker/std/push/vapid";
@@ -17,7 +18,7 @@ export interface Parameters {
   /** Where to send; nowhere, if left out. */
   readonly endpoint?: string;
   /** In which of the ways. */
-  readonly contender: "send" | "web-push";
+  readonly contender: "send" | "send, by node:https" | "web-push";
   readonly turns: number;
 }
 
@@ -56,13 +57,40 @@ async function prepare(
     vapid,
     ttl: TTL,
     allow: () => true,
-    ...(endpoint === undefined && { fetch: taken }),
+    fetch: endpoint === undefined
+      ? taken
+      : contender === "send, by node:https"
+      ? fetchByNode
+      : fetch,
   };
   return async (message) => {
     const answer = await send(subscription, message, options);
     const { outcome, error } = answer;
     if (outcome !== "delivered") throw error ?? new Error(outcome);
   };
+}
+
+/** What web-push sends with, in place of `fetch`. */
+function fetchByNode(url: string, init: RequestInit): Promise<Response> {
+  const { method = "POST", headers, body, signal } = init;
+  return new Promise((resolve, reject) => {
+    const outgoing = request(url, {
+      method,
+      headers: {
+        ...headers as Record<string, string>,
+        "content-length": (body as Uint8Array).length,
+      },
+      ...(signal && { signal }),
+    }, (incoming) => {
+      let text = "";
+      incoming.on("data", (chunk) => text += chunk);
+      incoming.on("end", () => {
+        resolve(new Response(text, { status: incoming.statusCode ?? 0 }));
+      });
+    });
+    outgoing.on("error", reject);
+    outgoing.end(body);
+  });
 }
 
 /** How many messages go in a second of the processor, in one turn. */

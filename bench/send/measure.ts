@@ -22,7 +22,10 @@ const CONTENDERS: Record<string, Parameters["contender"]> = {
   "web-push": "web-push",
   "web-push again": "web-push",
   send: "send",
+  "send, by node:https": "send, by node:https",
 };
+/** Where one of them has a meaning, if not everywhere. */
+const ALONE: Record<string, string> = { "send, by node:https": "Node, send" };
 
 const scenario: Scenario = {
   title: "Push messages a second of the processor, 16 at a time",
@@ -34,7 +37,12 @@ const scenario: Scenario = {
   targets: KINDS.flatMap((kind) => [
     { case: `Deno, ${kind}`, of: "send", by: "web-push", atLeast: 2 },
     { case: `Node, ${kind}`, of: "send", by: "web-push", atLeast: 1 },
-  ]),
+  ]).concat({
+    case: "Node, send",
+    of: "send, by node:https",
+    by: "web-push",
+    atLeast: 1,
+  }),
 };
 
 /** How to measure. */
@@ -75,6 +83,7 @@ export async function measureSend(options: MeasureOptions): Promise<Results> {
       const result: PageResult = { samples: {}, failures: [] };
       for (const [name, contender] of shuffle(Object.entries(CONTENDERS))) {
         if (!new RegExp(only).test(name)) continue;
+        if ((ALONE[name] ?? current) !== current) continue;
         const to = kind === "send" ? { endpoint } : {};
         const parameters: Parameters = { ...to, contender, turns: TURNS };
         try {
