@@ -103,15 +103,14 @@ export async function generateVapidKeys(): Promise<VapidKeys> {
  * import { vapidKeysFromJWK } from "@serviceworker/std/push/vapid";
  * import { assertEquals } from "@std/assert";
  *
- * const { publicKey } = vapidKeysFromJWK({
- *   kty: "EC",
- *   crv: "P-256",
- *   x: "DUfHPKLVFQzVvnCPGyfucbECzPDa7rWbXriLcysAjEc",
- *   y: "F6YK5h4SDYic-dRuU_RCPCfA5aq9ojSwk5Y2EmClBPs",
- *   d: "MTg9XZRzMlkxRLfMgLQ2Yqv0yB-bTCFTWDD7TDXfEKE",
- * });
+ * // Stands for the key that you have.
+ * const algorithm = { name: "ECDSA", namedCurve: "P-256" };
+ * const pair = await crypto.subtle.generateKey(algorithm, true, ["sign"]);
+ * const jwk = await crypto.subtle.exportKey("jwk", pair.privateKey);
  *
- * assertEquals(publicKey.slice(0, 9), "BA1Hxzyi1"); // 4, and then x and y
+ * const { publicKey, privateKey } = vapidKeysFromJWK(jwk);
+ * assertEquals(publicKey.length, 87);
+ * assertEquals(privateKey, jwk.d);
  * ```
  */
 export function vapidKeysFromJWK(jwk: JsonWebKey): VapidKeys {
