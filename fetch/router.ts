@@ -354,10 +354,9 @@ function waitForPreload(
   event: RouterEvent,
   read?: (response: Response | undefined) => Promise<void> | undefined,
 ): void {
-  const { preloadResponse, request } = event;
-  if (request.mode !== "navigate" || !preloadResponse) return;
+  if (event.request.mode !== "navigate" || !event.preloadResponse) return;
   // A failed one is told by whoever uses it.
-  event.waitUntil(preloadResponse.then(read).catch(() => {}));
+  event.waitUntil(event.preloadResponse.then(read).catch(() => {}));
 }
 
 /** The first pattern that fits a URL. */

@@ -6,7 +6,7 @@ import { RegExpRoute, Route, Router } from "npm:workbox-routing@7.4.1";
 /** The part of a `fetch` event that routers look at. */
 export interface Asked {
   readonly request: Request;
-  readonly preloadResponse: Promise<unknown>;
+  readonly preloadResponse: Promise<undefined>;
   respondWith(response: unknown): void;
   waitUntil(promise: Promise<unknown>): void;
 }

@@ -57,7 +57,7 @@ function time(
       : known + i;
     return {
       request: new Request(urlOf(index)),
-      preloadResponse: Promise.resolve(),
+      preloadResponse: Promise.resolve(undefined),
       respondWith: () => answered++,
       waitUntil() {},
     };
