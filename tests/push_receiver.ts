@@ -45,7 +45,7 @@ export function createPushReceiver(
     const salt = bytes.subarray(0, 16);
     const size = bytes.readUInt32BE(16);
     const theirs = bytes.subarray(21, 21 + (bytes[20] ?? 0));
-    const record = bytes.subarray(21 + theirs.length);
+    const record = Uint8Array.from(bytes.subarray(21 + theirs.length));
     if (record.length > size) throw new Error("There is more than a record");
 
     const info = Buffer.concat([Buffer.from("WebPush: info\0"), point, theirs]);
@@ -53,12 +53,12 @@ export function createPushReceiver(
     const kind = (name: string) => Buffer.from(`Content-Encoding: ${name}\0`);
     const key = await webcrypto.subtle.importKey(
       "raw",
-      hkdf(salt, material, kind("aes128gcm"), 16),
+      Uint8Array.from(hkdf(salt, material, kind("aes128gcm"), 16)),
       "AES-GCM",
       false,
       ["decrypt"],
     );
-    const iv = hkdf(salt, material, kind("nonce"), 12);
+    const iv = Uint8Array.from(hkdf(salt, material, kind("nonce"), 12));
     const plain = new Uint8Array(
       await webcrypto.subtle.decrypt({ name: "AES-GCM", iv }, key, record),
     );
