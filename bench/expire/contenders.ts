@@ -71,7 +71,6 @@ function answering(
 export const ANSWERING: Record<string, Answering> = {
   "raw": answering(opened),
   "raw again": answering(opened),
-  "raw, by name": answering(CACHE),
   // Their first expiration adopts what is there.
   "expireCache": { ...answering(counted), note: () => counted.expire() },
   "expireCache, maxAge": { ...answering(aged), note: () => aged.expire() },
@@ -90,6 +89,22 @@ const left = { maxEntries: EXPIRING_ENTRIES - EXPIRED };
 /** By name. */
 export const EXPIRING: Record<string, Expiring> = {
   raw: { expire: (known) => deleteAll("raw", known) },
+  // Finds out what is to be deleted, and deletes its notes too.
+  "raw, with notes": {
+    note: (urls) =>
+      store.transact((transaction) => {
+        for (const url of urls) transaction.set(`raw/${url}`, Date.now());
+      }),
+    async expire() {
+      const notes = await store.list({ prefix: "raw/" }) as [string, number][];
+      const oldest = notes.sort(([, a], [, b]) => a - b).slice(0, EXPIRED);
+      const urls = oldest.map(([key]) => key.slice("raw/".length));
+      await deleteAll("raw, with notes", urls);
+      await store.transact((transaction) => {
+        for (const [key] of oldest) transaction.delete(key);
+      });
+    },
+  },
   expireCache: {
     async note() {
       // Without what it noted of the clock, it adopts what has no note.

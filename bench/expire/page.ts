@@ -13,10 +13,11 @@ import {
 } from "./contenders.ts";
 import type { Order } from "./worker.ts";
 
-const HITS = 600;
+/** Takes longer than the second after which a batch of what was used is written. */
+const HITS = 700;
 const BODY = "x".repeat(500);
 /** Longer than anybody waits before it writes what was used. */
-const REST = 1_500;
+const REST = 1_200;
 
 start(async ({ case: current, only }) => {
   const worker = await controller();
@@ -58,7 +59,7 @@ async function measureHits(names: string[], obey: Obey): Promise<PageResult> {
       },
     );
   // Peers go on working after their turn, and would do so in that of others.
-  const own = await take(names.filter((name) => !isPeer(name)), 8);
+  const own = await take(names.filter((name) => !isPeer(name)), 6);
   const peers = await take(names.filter(isPeer), 3);
   return {
     samples: { [column]: { ...own.samples[column], ...peers.samples[column] } },
