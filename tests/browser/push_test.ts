@@ -272,10 +272,16 @@ browserTest(
       ]
     ) {
       await page.goto("/elsewhere");
-      const text = JSON.stringify({ title: navigate, navigate });
-      await page.evaluate((text) => {
-        navigator.serviceWorker.controller?.postMessage(text);
-      }, text);
+      // notify() would leave it out.
+      const data = { "@serviceworker/std": { navigate } };
+      await page.evaluate(
+        async (title, data) => {
+          const registration = await navigator.serviceWorker.ready;
+          await registration.showNotification(title, { data });
+        },
+        navigate,
+        data,
+      );
       (await notifications.next(navigate)).click();
       await page.waitFor(() => location.pathname === "/");
     }
