@@ -492,10 +492,12 @@ function identify(subscription: SubscriptionJSON | undefined): string {
 /** Does it with the lock, if there are locks. */
 function locked<T>(
   { locks = platform().locks }: UnsubscribeOptions,
-  signal: AbortSignal,
+  over: AbortSignal,
   work: () => Promise<T>,
 ): Promise<T> {
-  return locks ? locks.request(LOCK, { signal }, work) : work();
+  // A report that does not end must not keep the lock from others.
+  const limitedWork = () => Promise.race([work(), aborted(over)]);
+  return locks ? locks.request(LOCK, { signal: over }, limitedWork) : work();
 }
 
 /** Waits until the signal is aborted or, without one, the deadline. */
@@ -504,11 +506,7 @@ async function limited<T>(
   work: (over: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const over = new AbortController();
-  const { promise, reject } = Promise.withResolvers<never>();
-  const abort = () => {
-    over.abort(signal?.reason);
-    reject(signal?.reason);
-  };
+  const abort = () => over.abort(signal?.reason);
   signal?.addEventListener("abort", abort);
   const timer = signal ? undefined : setTimeout(() => {
     const late = new DOMException(
@@ -516,14 +514,20 @@ async function limited<T>(
       "TimeoutError",
     );
     over.abort(late);
-    reject(late);
   }, DEADLINE);
   try {
-    return await Promise.race([work(over.signal), promise]);
+    return await Promise.race([work(over.signal), aborted(over.signal)]);
   } finally {
     signal?.removeEventListener("abort", abort);
     clearTimeout(timer);
   }
+}
+
+/** Rejects when a signal is aborted. */
+function aborted(signal: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  signal.addEventListener("abort", () => reject(signal.reason));
+  return promise;
 }
 
 function toBytes(

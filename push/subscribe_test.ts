@@ -506,6 +506,28 @@ Deno.test("subscribe() waits for the user without the lock", async () => {
   assertEquals((await subscribing).status, "subscribed");
 });
 
+Deno.test("subscribe() leaves the lock to others when it is aborted", async () => {
+  const { manager, told, push: { store, report } } = setUp();
+  const controller = new AbortController();
+  const reporting = Promise.withResolvers<void>();
+  const subscribing = subscribe(manager, {
+    store,
+    applicationServerKey: KEY,
+    signal: controller.signal,
+    report: () => {
+      reporting.resolve();
+      return new Promise(() => {});
+    },
+  });
+  const rejected = assertRejects(() => subscribing);
+  await reporting.promise;
+  const renewing = renew(manager, { store, report });
+  controller.abort(new Error("over"));
+  await rejected;
+  assertEquals((await renewing).changed, true);
+  assertEquals(told, ["none -> 1"]);
+});
+
 for (const [name, call] of Object.entries({ subscribe, renew, unsubscribe })) {
   const setUpCall = () => {
     const { manager, told, store, push } = setUp();
