@@ -505,6 +505,20 @@ Deno.test("send() reaches a service by fetch", async () => {
   assertEquals(await receiver.decryptText(body), "Episode 7");
 });
 
+Deno.test("send() says that a message without data has no length", async () => {
+  const { promise, resolve } = Promise.withResolvers<Headers>();
+  await using service = realService(({ headers }) => {
+    resolve(headers);
+    return new Response(null, { status: 201 });
+  });
+  await send({ endpoint: service.url }, undefined, {
+    vapid: VAPID,
+    allow: () => true,
+  });
+  // Services refuse a POST that does not.
+  assertEquals((await promise).get("content-length"), "0");
+});
+
 Deno.test("send() does not follow a redirect", async () => {
   let reached = 0;
   await using inside = realService(() => {

@@ -125,6 +125,7 @@ for (const runtime of ["node", "bun"]) {
       assertEquals(await receiver.decryptText(first), '{"title":"Episode 7"}');
       assertEquals(await receiver.decryptText(second), "a".repeat(3_993));
       assertEquals(empty.length, 0);
+      assertEquals(headers[2]?.get("content-length"), "0");
       const authorization = headers[0]?.get("authorization") ?? "";
       assert(await isSigned(authorization, publicKey), authorization);
     },
