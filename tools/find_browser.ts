@@ -115,7 +115,7 @@ const KINDS: Record<BrowserName, Kind> = {
   },
 };
 
-/** What a browser needs, beside itself, to show notifications on Linux. */
+/** What a browser needs beside itself to show notifications on Linux. */
 interface Notifier {
   packages: string[];
   command: string;
@@ -131,7 +131,7 @@ const NOTIFIERS: Partial<Record<BrowserName, Notifier>> = {
     args: ["-p"],
     output: /\blibnotify\.so\.4\b/,
   },
-  // MiniBrowser refuses them; what runs instead is a script.
+  // MiniBrowser refuses them; a script of ours takes its place.
   webkit: {
     packages: ["python3-gi", "gir1.2-webkit2-4.1"],
     command: "/usr/bin/python3",
@@ -144,8 +144,9 @@ const NOTIFIERS: Partial<Record<BrowserName, Notifier>> = {
 };
 
 /**
- * Gets what a browser needs to show notifications to a desktop of the tests';
- * rejects with a "NotSupportedError" that says what cannot be had.
+ * Gets what a browser needs to show notifications to a desktop of the tests', and
+ * WebKit to keep a profile; rejects with a "NotSupportedError" that says what
+ * cannot be had.
  */
 export async function prepareNotifications(
   name: BrowserName,
@@ -153,8 +154,10 @@ export async function prepareNotifications(
 ): Promise<void> {
   const { os, root } = machine;
   const lack = (what: string) =>
-    new DOMException(`no notifications here: ${what}`, "NotSupportedError");
-  if (os !== "linux") throw lack("their desktop exists only on Linux");
+    new DOMException(`this machine lacks ${what}`, "NotSupportedError");
+  if (os !== "linux") {
+    throw lack("a desktop whose notifications can be clicked");
+  }
   const notifier = NOTIFIERS[name];
   if (!notifier) return;
   const { packages, command, args, output } = notifier;
@@ -162,11 +165,13 @@ export async function prepareNotifications(
     output.test((await machine.run(command, args)).output);
   if (await isHere()) return;
   if (root && await which("apt-get", machine)) {
-    machine.say(`${KINDS[name].label} shows no notifications yet: installing`);
+    machine.say(
+      `Installing what ${KINDS[name].label} needs to show notifications`,
+    );
     await installPackages(packages, machine).catch(() => {});
     if (await isHere()) return;
   }
-  throw lack(`apt-get install ${packages.join(" ")}`);
+  throw lack(`${packages.join(" and ")} (Debian's packages)`);
 }
 
 /** Finds or gets a browser; the error of one that cannot be had says what to install. */

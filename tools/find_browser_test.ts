@@ -260,13 +260,13 @@ Deno.test("prepareNotifications() says what cannot be had", async () => {
     const error = await assertRejects(
       () => prepareNotifications("webkit", machine),
       DOMException,
-      "apt-get install python3-gi gir1.2-webkit2-4.1",
+      "lacks python3-gi and gir1.2-webkit2-4.1",
     );
     assertEquals(error.name, "NotSupportedError");
   }
   await assertRejects(
     () => prepareNotifications("chromium", fakeMachine({ os: "darwin" })),
     DOMException,
-    "only on Linux",
+    "lacks a desktop",
   );
 });

@@ -111,7 +111,7 @@ export interface BrowserTestContext<T = Exports> {
   setNotificationPermission(state: PermissionState): Promise<void>;
   /** The page at a path that the worker opens, or has opened. Not in WebKit. */
   openedPage(path: string): Promise<TestPage<T>>;
-  /** Ends the browser, by SIGKILL if asked to, and starts it again with the test's `profile`; resolves with a page at `/`. Not in WebKit. */
+  /** Ends the browser, by SIGKILL if asked to, and starts it again with the test's `profile`; resolves with a page at `/`. */
   restartBrowser(options?: { kill?: boolean }): Promise<TestPage<T>>;
 }
 

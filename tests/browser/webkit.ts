@@ -21,17 +21,21 @@ type Call = (
   body?: unknown,
 ) => Promise<unknown>;
 
-const NOTIFYING_BROWSER = fileURLToPath(
+const OWN_BROWSER = fileURLToPath(
   new URL("webkit_browser.py", import.meta.url),
 );
 
-/** Starts an X server, a driver and a browser: MiniBrowser, or ours if it has to show notifications. */
+/** Starts an X server, a driver and a browser: MiniBrowser, or ours if it has to keep a profile or to show notifications. */
 export async function launchWebKit(
   found: FoundBrowser,
   options: LaunchOptions = {},
 ): Promise<Browser> {
   const { env, notifier } = options;
-  const profile = notifier && await Deno.makeTempDir({ prefix: "profile-" });
+  // Without a profile, workers show no notifications.
+  const passing = notifier !== undefined && options.profile === undefined
+    ? await Deno.makeTempDir({ prefix: "profile-" })
+    : undefined;
+  const profile = options.profile ?? passing;
   const x = await startXvfb();
   const port = await freePort();
   const driver = spawn(found.executablePath, [
@@ -42,7 +46,8 @@ export async function launchWebKit(
       ...Deno.env.toObject(),
       ...found.env,
       ...env,
-      ...(notifier && { SW_NOTIFIER: notifier, SW_PROFILE: profile }),
+      ...(profile !== undefined && { SW_PROFILE: profile }),
+      ...(notifier !== undefined && { SW_NOTIFIER: notifier }),
       DISPLAY: x.display,
       // Neither the user's session bus nor accessibility bus is of use.
       NO_AT_BRIDGE: "1",
@@ -54,9 +59,9 @@ export async function launchWebKit(
   const end = async (signal: "SIGTERM" | "SIGKILL") => {
     await endGroup(driver, signal);
     await endGroup(x.process, signal);
-    if (profile) {
+    if (passing !== undefined) {
       // A helper process may still write into it.
-      await Deno.remove(profile, { recursive: true }).catch(() => {});
+      await Deno.remove(passing, { recursive: true }).catch(() => {});
     }
   };
 
@@ -70,10 +75,10 @@ export async function launchWebKit(
         capabilities: {
           alwaysMatch: {
             timeouts: { script: 10_000, pageLoad: 30_000 },
-            ...(notifier && {
+            ...(profile !== undefined && {
               "webkitgtk:browserOptions": {
                 binary: "/usr/bin/python3",
-                args: [NOTIFYING_BROWSER],
+                args: [OWN_BROWSER],
               },
             }),
           },

@@ -1,7 +1,7 @@
 # Copyright 2026 the @serviceworker/std authors. MIT license.
 
-"""A WebKitGTK browser for WebKitWebDriver that, other than MiniBrowser, lets the
-origin in SW_NOTIFIER show notifications."""
+"""A WebKitGTK browser for WebKitWebDriver that, other than MiniBrowser, keeps the
+profile in SW_PROFILE and lets the origin in SW_NOTIFIER show notifications."""
 
 import os
 
@@ -11,7 +11,6 @@ gi.require_version("Gtk", "3.0")
 gi.require_version("WebKit2", "4.1")
 from gi.repository import Gtk, WebKit2
 
-# Without a profile, workers have no notifications.
 profile = os.environ["SW_PROFILE"]
 context = WebKit2.WebContext.new_with_website_data_manager(
     WebKit2.WebsiteDataManager(
@@ -23,8 +22,9 @@ context.set_automation_allowed(True)
 
 
 def allow(context):
-    origin = WebKit2.SecurityOrigin.new_for_uri(os.environ["SW_NOTIFIER"])
-    context.initialize_notification_permissions([origin], [])
+    notifier = os.environ.get("SW_NOTIFIER")
+    origins = [WebKit2.SecurityOrigin.new_for_uri(notifier)] if notifier else []
+    context.initialize_notification_permissions(origins, [])
 
 
 def answer(view, query):
