@@ -181,7 +181,7 @@ export interface PrecacheEvent {
   /** What is asked for. */
   readonly request: Request;
   /** What came of navigation preload. */
-  readonly preloadResponse?: Promise<unknown> | undefined;
+  readonly preloadResponse?: Promise<Response | undefined> | undefined;
   /** Keeps the worker alive. */
   waitUntil(promise: Promise<unknown>): void;
 }
@@ -529,14 +529,17 @@ export function precache(
   const respond = async (event: PrecacheEvent): Promise<Response> => {
     const { request, preloadResponse } = event;
     const preloaded = preloadResponse?.catch(() => undefined);
-    // Browsers warn of one that is not waited for.
-    if (preloaded) event.waitUntil(preloaded);
     const stored = await match(request);
-    if (stored) return stored;
     // If the storage was cleared, there is more to restore.
-    if (isComplete) retryAt = 0;
-    return await repair(event) ?? await preloaded as Response | undefined ??
-      await scope.fetch(request);
+    if (!stored && isComplete) retryAt = 0;
+    const response = stored ?? await repair(event);
+    if (!response) return await preloaded ?? await scope.fetch(request);
+    // Chromium complains of a preload that is not read to its end.
+    const drained = preloaded
+      ?.then((unused) => unused?.body?.pipeTo(new WritableStream()))
+      .catch(() => {});
+    if (drained) event.waitUntil(drained);
+    return response;
   };
 
   return {

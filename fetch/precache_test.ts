@@ -552,13 +552,12 @@ Deno.test("respond() answers as the server does where that has another version",
   assertEquals(await scope.caches.keys(), []);
 });
 
-Deno.test("respond() waits for what navigation preload brings, and uses it", async () => {
+Deno.test("respond() uses what navigation preload brings", async () => {
   const scope = scopeOf(() => new Response("of the network"));
   const files = precache(scope, FIRST, { name: "app" });
   const preloadResponse = Promise.resolve(new Response("preloaded"));
-  const { event, waited } = eventOf("/", { preloadResponse });
+  const { event } = eventOf("/", { preloadResponse });
   assertEquals(await (await files.respond(event)).text(), "preloaded");
-  assertEquals(waited.length, 1);
   const failed = eventOf("/", {
     preloadResponse: Promise.reject(new TypeError("Offline")),
   });
@@ -566,7 +565,25 @@ Deno.test("respond() waits for what navigation preload brings, and uses it", asy
     await (await files.respond(failed.event)).text(),
     "of the network",
   );
-  await Promise.all(failed.waited);
+});
+
+Deno.test("respond() reads a preload to its end that it does not need", async () => {
+  const scope = scopeOf(() => new Response("stored"));
+  const files = precache(scope, FIRST, { name: "app" });
+  await files.install();
+  for (
+    const preload of [
+      Promise.resolve(new Response("preloaded")),
+      Promise.resolve(undefined),
+      Promise.reject(new TypeError("Offline")),
+    ]
+  ) {
+    const { event, waited } = eventOf("/", { preloadResponse: preload });
+    assertEquals(await (await files.respond(event)).text(), "stored");
+    assertEquals(waited.length, 1);
+    await Promise.all(waited);
+    assert((await preload.catch(() => undefined))?.bodyUsed ?? true);
+  }
 });
 
 Deno.test("rest() tells what is missing, and asks for it a minute later", async () => {

@@ -284,6 +284,32 @@ const MANY = manifestOf(
 const devTools = devToolsOf();
 
 browserTest(
+  "respond() reads a preload to its end that it does not need",
+  async ({ page, server, engine }) => {
+    const chromium = engine.name === "chromium" && await devTools.connect();
+    await page.register();
+    await page.call("rest");
+    let parts = 10;
+    const body = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        controller.enqueue(new TextEncoder().encode("slow"));
+        if (--parts === 0) controller.close();
+      },
+    });
+    server.route("/app", () => new Response(body));
+    await page.goto("/app");
+    assertStringIncludes(await page.text(), "/app of 1");
+    if (!chromium) return;
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    assertEquals(chromium.workerLog, []);
+    await chromium.close();
+  },
+  FIRST,
+  { args: devTools.args },
+);
+
+browserTest(
   "install() says that there is no room, and leaves nothing of it",
   async ({ page, server, engine, skip }) => {
     if (engine.name !== "chromium") skip("the quota cannot be set meanwhile");
