@@ -58,8 +58,8 @@ const COPIED = 8_000_000;
  * this its `clone()`. Storing takes as long as the body does; to give up, abort the
  * request. In a worker, hand the promise to `event.waitUntil()`.
  *
- * A strategy does all of it by itself, and so does {@linkcode expireCache}, which
- * makes room out of what was not used for the longest time.
+ * Strategies decide the same by themselves. A cache of `expireCache()` makes room by
+ * itself, where it was not used for the longest time; give it to them or to this.
  *
  * @param cache The name of the cache, or the cache itself, or a promise of it.
  * @param request What was asked for, or its URL.
