@@ -23,6 +23,11 @@
  * the network, but takes the time and the space to store it. While the version of
  * the manifest is the same, an installation costs one read.
  *
+ * What it costs, in Chromium: as much as to fetch and store the files by hand, six
+ * at a time; if the server takes 20 ms to answer and a tenth is required, the whole
+ * is there in 0.6 of that time. An update asks the network for what is new alone,
+ * and takes 1.5 ms for each file of 2 KB that it copies, 2 ms for each of 200 KB.
+ *
  * @module
  */
 

@@ -16,6 +16,9 @@
  * The same table as rules for the browser, which then need not start the worker,
  * is made by `fetch/static_routes`.
  *
+ * What it costs, in Chromium: to find one of ten thousand routes, or that there is
+ * none, as much as one `new URL()`, about 1 µs; to build them, 7 ms.
+ *
  * @module
  */
 
