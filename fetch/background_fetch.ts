@@ -132,6 +132,8 @@ export interface BackgroundFetchChannel {
 export interface BackgroundFetchScope {
   /** The caches of the origin. */
   readonly caches: {
+    /** Resolves with whether there is a cache of a name. */
+    has(name: string): Promise<boolean>;
     /** Opens a cache. */
     open(name: string): Promise<BackgroundFetchCache>;
     /** Deletes a cache. */
@@ -662,7 +664,8 @@ export function createBackgroundFetch(
     const { id, path, title, result, failureReason } = job;
     const native = await findNative(job);
     let downloaded = native?.downloaded ?? 0;
-    const parts = path === "fallback" && job.parts &&
+    // To open it is to make it, where it was deleted meanwhile.
+    const parts = path === "fallback" && await caches.has(prefix + id) &&
       await caches.open(prefix + id);
     for (const [index, { stored, size, version }] of job.files.entries()) {
       if (stored) downloaded += size;
