@@ -1,25 +1,14 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assert, assertEquals } from "@std/assert";
-import {
-  browserTest as declare,
-  type BrowserTestContext,
-  type BrowserTestOptions,
-} from "./harness.ts";
+import { browserTestOf } from "./browser_test_of.ts";
 
 type Page = typeof import("./fixtures/clients_page.ts");
 
-function browserTest(
-  name: string,
-  run: (context: BrowserTestContext<Page>) => Promise<void>,
-  options: BrowserTestOptions = {},
-): void {
-  declare<Page>(name, {
-    worker: "./fixtures/clients_worker.ts",
-    page: "./fixtures/clients_page.ts",
-    ...options,
-  }, run);
-}
+const browserTest = browserTestOf<Page>({
+  worker: "./fixtures/clients_worker.ts",
+  page: "./fixtures/clients_page.ts",
+});
 
 browserTest(
   "askClients() collects what every window answers",

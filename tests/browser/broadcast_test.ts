@@ -1,26 +1,16 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assert, assertEquals } from "@std/assert";
-import {
-  browserTest as declare,
-  type BrowserTestContext,
-  type BrowserTestOptions,
-} from "./harness.ts";
+import { browserTestOf } from "./browser_test_of.ts";
+import type { BrowserTestContext } from "./harness.ts";
 
 type Page = typeof import("./fixtures/broadcast_page.ts");
 type Context = BrowserTestContext<Page>;
 
-function browserTest(
-  name: string,
-  run: (context: Context) => Promise<void>,
-  options: BrowserTestOptions = {},
-): void {
-  declare<Page>(name, {
-    worker: "./fixtures/broadcast_worker.ts",
-    page: "./fixtures/broadcast_page.ts",
-    ...options,
-  }, run);
-}
+const browserTest = browserTestOf<Page>({
+  worker: "./fixtures/broadcast_worker.ts",
+  page: "./fixtures/broadcast_page.ts",
+});
 
 /** Waits until a page has heard and read `count` messages, and tells which. */
 async function received(page: Context["page"], count: number) {

@@ -1,25 +1,14 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assert, assertEquals } from "@std/assert";
-import {
-  browserTest as declare,
-  type BrowserTestContext,
-  type BrowserTestOptions,
-} from "./harness.ts";
+import { browserTestOf } from "./browser_test_of.ts";
 
 type Page = typeof import("./fixtures/client_data_page.ts");
 
-function browserTest(
-  name: string,
-  run: (context: BrowserTestContext<Page>) => Promise<void>,
-  options: BrowserTestOptions = {},
-): void {
-  declare<Page>(name, {
-    worker: "./fixtures/client_data_worker.ts",
-    page: "./fixtures/client_data_page.ts",
-    ...options,
-  }, run);
-}
+const browserTest = browserTestOf<Page>({
+  worker: "./fixtures/client_data_worker.ts",
+  page: "./fixtures/client_data_page.ts",
+});
 
 /** Sorted by path, as which window is first depends on the focus. */
 function sorted(all: [string, unknown][]): [string, unknown][] {

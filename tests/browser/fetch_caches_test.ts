@@ -1,35 +1,28 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assert, assertEquals } from "@std/assert";
-import { browserTest as declare, type BrowserTestContext } from "./harness.ts";
+import { browserTestOf } from "./browser_test_of.ts";
 
 type Page = typeof import("./fixtures/fetch_caches_page.ts");
 
 const QUOTA = 8 << 20;
 const SIZE = 500_000;
 
-function browserTest(
-  name: string,
-  run: (context: BrowserTestContext<Page>) => Promise<void>,
-  options: Partial<Parameters<typeof declare>[1]> = {},
-): void {
-  declare<Page>(name, {
-    worker: "./fixtures/fetch_caches_worker.ts",
-    page: "./fixtures/fetch_caches_page.ts",
-    handler: ({ url }) => {
-      const { pathname } = new URL(url);
-      if (pathname.endsWith("/missing")) {
-        return new Response("", { status: 404 });
-      }
-      return new Response(pathname, { headers: { vary: "Accept" } });
-    },
-    ...options,
-  }, async (context) => {
-    await run(context);
-    const { log } = context.page;
-    assertEquals(log.filter((line) => /warn|error/i.test(line)), []);
-  });
-}
+const browserTest = browserTestOf<Page>({
+  worker: "./fixtures/fetch_caches_worker.ts",
+  page: "./fixtures/fetch_caches_page.ts",
+  handler: ({ url }) => {
+    const { pathname } = new URL(url);
+    if (pathname.endsWith("/missing")) {
+      return new Response("", { status: 404 });
+    }
+    return new Response(pathname, { headers: { vary: "Accept" } });
+  },
+}, async (context, run) => {
+  await run(context);
+  const { log } = context.page;
+  assertEquals(log.filter((line) => /warn|error/i.test(line)), []);
+});
 
 function few(...names: string[]): string[] {
   return names.map((name) => `/few/${name}`);

@@ -6,7 +6,7 @@ import {
   recordings,
 } from "../../examples/podcast/server/episodes.ts";
 import { readWav } from "../../examples/podcast/server/wav.ts";
-import { browserTest as declare, type BrowserTestContext } from "./harness.ts";
+import { browserTestOf } from "./browser_test_of.ts";
 
 type Page = typeof import("./fixtures/fetch_range_page.ts");
 
@@ -19,20 +19,15 @@ const LARGE = 256;
 // does not read to its end, as of media in which somebody seeks.
 const ENGINE_REGEXP = /status of 416|unexpected error\.$/;
 
-function browserTest(
-  name: string,
-  run: (context: BrowserTestContext<Page>) => Promise<void>,
-): void {
-  declare<Page>(name, {
-    worker: "./fixtures/fetch_range_worker.ts",
-    page: "./fixtures/fetch_range_page.ts",
-    handler: (request) => answer(new URL(request.url).pathname),
-  }, async (context) => {
-    await run(context);
-    const log = [...context.page.log, ...context.server.log];
-    assertEquals(log.filter((line) => !ENGINE_REGEXP.test(line)), []);
-  });
-}
+const browserTest = browserTestOf<Page>({
+  worker: "./fixtures/fetch_range_worker.ts",
+  page: "./fixtures/fetch_range_page.ts",
+  handler: (request) => answer(new URL(request.url).pathname),
+}, async (context, run) => {
+  await run(context);
+  const log = [...context.page.log, ...context.server.log];
+  assertEquals(log.filter((line) => !ENGINE_REGEXP.test(line)), []);
+});
 
 browserTest(
   "rangeResponse() answers ranges of what is stored",

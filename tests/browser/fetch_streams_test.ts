@@ -1,33 +1,25 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assert, assertEquals } from "@std/assert";
+import { browserTestOf } from "./browser_test_of.ts";
 import { makeCertificate } from "./certificate.ts";
-import { browserTest as declare, type BrowserTestContext } from "./harness.ts";
 
 type Page = typeof import("./fixtures/fetch_streams_page.ts");
-type Options = Partial<Parameters<typeof declare>[1]>;
 
 const CHUNKS = "chunk 0;chunk 1;chunk 2;";
 // Engines say so themselves, of every request that fails.
 const NETWORK_REGEXP =
   /Failed to load|Load failed|unexpected error\.$|status of|Cross-Origin Request Blocked|due to access control checks/;
 
-function browserTest(
-  name: string,
-  run: (context: BrowserTestContext<Page>) => Promise<void>,
-  options: Options = {},
-): void {
-  declare<Page>(name, {
-    worker: "./fixtures/fetch_streams_worker.ts",
-    page: "./fixtures/fetch_streams_page.ts",
-    handler: answer,
-    ...options,
-  }, async (context) => {
-    await run(context);
-    const log = [...context.page.log, ...context.server.log];
-    assertEquals(log.filter((line) => !NETWORK_REGEXP.test(line)), []);
-  });
-}
+const browserTest = browserTestOf<Page>({
+  worker: "./fixtures/fetch_streams_worker.ts",
+  page: "./fixtures/fetch_streams_page.ts",
+  handler: answer,
+}, async (context, run) => {
+  await run(context);
+  const log = [...context.page.log, ...context.server.log];
+  assertEquals(log.filter((line) => !NETWORK_REGEXP.test(line)), []);
+});
 
 browserTest(
   "compose() gives the header of a page while its content is on its way",

@@ -1,22 +1,16 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assertEquals } from "@std/assert";
-import { browserTest as declare, type BrowserTestContext } from "./harness.ts";
+import { browserTestOf } from "./browser_test_of.ts";
+import type { BrowserTestContext } from "./harness.ts";
 
 type Page = typeof import("./fixtures/clients_page.ts");
 type Context = BrowserTestContext<Page>;
 
-function browserTest(
-  name: string,
-  run: (context: Context) => Promise<void>,
-  options: { claim?: boolean } = {},
-) {
-  declare<Page>(name, {
-    worker: "./fixtures/clients_worker.ts",
-    page: "./fixtures/clients_page.ts",
-    ...options,
-  }, run);
-}
+const browserTest = browserTestOf<Page>({
+  worker: "./fixtures/clients_worker.ts",
+  page: "./fixtures/clients_page.ts",
+});
 
 /** Waits until a page has heard `count` messages, and tells which. */
 async function received(page: Context["page"], count: number) {

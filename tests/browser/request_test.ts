@@ -1,25 +1,18 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assertEquals } from "@std/assert";
-import { browserTest as declare, type BrowserTestContext } from "./harness.ts";
+import { browserTestOf } from "./browser_test_of.ts";
 
 type Page = typeof import("./fixtures/request_page.ts");
 
-function browserTest(
-  name: string,
-  run: (context: BrowserTestContext<Page>) => Promise<void>,
-  options: Partial<Parameters<typeof declare>[1]> = {},
-): void {
-  declare<Page>(name, {
-    worker: "./fixtures/request_worker.ts",
-    page: "./fixtures/request_page.ts",
-    handler: () =>
-      new Response("<!doctype html>", {
-        headers: { "content-type": "text/html" },
-      }),
-    ...options,
-  }, run);
-}
+const browserTest = browserTestOf<Page>({
+  worker: "./fixtures/request_worker.ts",
+  page: "./fixtures/request_page.ts",
+  handler: () =>
+    new Response("<!doctype html>", {
+      headers: { "content-type": "text/html" },
+    }),
+});
 
 browserTest("request() is answered by respond()", async ({ page }) => {
   await page.register();
