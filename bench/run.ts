@@ -34,6 +34,7 @@ const QUICK = ["roundtrip", "broadcast", "sizes"];
 const SCENARIOS = [
   ...QUICK,
   "cold_start",
+  "download",
   "expire",
   "lifecycle",
   "outbox",
