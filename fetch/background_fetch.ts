@@ -810,12 +810,9 @@ export function createBackgroundFetch(
       tell({ id });
       return job;
     });
-    if (!job?.parts) return job !== undefined;
-    // Who downloads it has noticed when the lock is free.
-    await exclusively({}, async () => {
-      if (!await read(id)) await caches.delete(prefix + id);
-    });
-    return true;
+    // Whoever downloads it does so as well, when it notices.
+    if (job) await caches.delete(prefix + id);
+    return job !== undefined;
   }
 
   async function* watch(
@@ -861,7 +858,8 @@ export function createBackgroundFetch(
           const job = await read(id);
           if (!job) return;
           state = await toState(job);
-          live = {};
+          // What the browser has downloaded, it tells until it is stored.
+          if (state.path === "fallback" || state.result !== "") live = {};
         }
         if (!state) return;
         const progress = { ...state, ...live };
@@ -875,18 +873,6 @@ export function createBackgroundFetch(
       clearInterval(timer);
       unhear();
     }
-  }
-
-  /** Does work while no other context downloads. */
-  function exclusively<T>(
-    options: { signal?: AbortSignal },
-    work: () => Promise<T>,
-  ): Promise<T> {
-    return scope.navigator.locks.request(
-      `${channelName}download`,
-      options,
-      work,
-    );
   }
 
   async function run(
@@ -910,7 +896,8 @@ export function createBackgroundFetch(
     }, { signal: over.signal });
     try {
       if (scope.registration) await fireEvents(gone.signal);
-      return await exclusively(
+      return await scope.navigator.locks.request(
+        `${channelName}download`,
         { signal: gone.signal },
         () => download(called, gone.signal),
       );
@@ -965,7 +952,8 @@ export function createBackgroundFetch(
       await change(id, () => ({ parts: true }));
       const parts = await caches.open(prefix + id);
       for (const [index, file] of job.files.entries()) {
-        if (file.stored || over.signal.aborted) continue;
+        if (file.stored || file.failureReason !== "") continue;
+        if (over.signal.aborted) break;
         const again = file.failed > called
           ? dueOf(file)
           : await attempt({ job, index, parts, over });

@@ -357,6 +357,27 @@ Deno.test("createBackgroundFetch() resumes what broke off, with the rest alone",
   host.close();
 });
 
+Deno.test("createBackgroundFetch() asks once for what is not there, while it tries others again", async () => {
+  const server = new FileServer(10);
+  server.cuts = [5];
+  let missing = 0;
+  const setting = await set((request) => {
+    if (!request.url.endsWith("/missing")) return server.answer(request);
+    missing++;
+    return new Response("no", { status: 404 });
+  });
+  const { host, downloads, url } = setting;
+  await downloads.start("1", [url("/missing"), url("/1")]);
+  await downloads.run();
+  await downloads.run();
+  const state = await downloads.get("1");
+  assertEquals(state?.failureReason, "bad-status");
+  assertEquals(state?.files.map(({ stored }) => stored), [false, true]);
+  assertEquals(missing, 1);
+  await host.idle();
+  host.close();
+});
+
 const changes: Record<string, (server: FileServer) => void> = {
   "has changed": (server) => {
     server.bytes = server.bytes.slice(7);
