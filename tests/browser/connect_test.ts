@@ -1,22 +1,15 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { browserTest as declare, type BrowserTestContext } from "./harness.ts";
+import { browserTestOf } from "./browser_test_of.ts";
 
 type Page = typeof import("./fixtures/connect_page.ts");
 
-function browserTest(
-  name: string,
-  run: (context: BrowserTestContext<Page>) => Promise<void>,
-  options: Partial<Parameters<typeof declare>[1]> = {},
-): void {
-  declare<Page>(name, {
-    worker: "./fixtures/connect_worker.ts",
-    page: "./fixtures/connect_page.ts",
-    handler: () => new Response(),
-    ...options,
-  }, run);
-}
+const browserTest = browserTestOf<Page>({
+  worker: "./fixtures/connect_worker.ts",
+  page: "./fixtures/connect_page.ts",
+  handler: () => new Response(),
+});
 
 browserTest("connect() carries calls, streams and events", async ({ page }) => {
   await page.register();

@@ -1,32 +1,21 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assertEquals } from "@std/assert";
-import {
-  browserTest as declare,
-  type BrowserTestContext,
-  type BrowserTestOptions,
-} from "./harness.ts";
+import { browserTestOf } from "./browser_test_of.ts";
+import type { BrowserTestContext } from "./harness.ts";
 
 type Page = typeof import("./fixtures/lifecycle_apply_page.ts");
 type Context = BrowserTestContext<Page>;
 type Tab = Context["page"];
 type Server = Context["server"];
 
-function browserTest(
-  name: string,
-  run: (context: Context) => Promise<void>,
-  options: BrowserTestOptions = {},
-): void {
-  declare<Page>(name, {
-    worker: "./fixtures/lifecycle_apply_worker.ts",
-    page: "./fixtures/lifecycle_apply_page.ts",
-    define: { VERSION: "1", KIND: "ours" },
-    handler: (request) =>
-      request.method === "POST" ? new Response() : undefined,
-    timeout: 30_000,
-    ...options,
-  }, run);
-}
+const browserTest = browserTestOf<Page>({
+  worker: "./fixtures/lifecycle_apply_worker.ts",
+  page: "./fixtures/lifecycle_apply_page.ts",
+  define: { VERSION: "1", KIND: "ours" },
+  handler: (request) => request.method === "POST" ? new Response() : undefined,
+  timeout: 30_000,
+});
 
 /** A tab at `/?a` whose worker is of version 1. */
 async function first({ page }: Context): Promise<Tab> {

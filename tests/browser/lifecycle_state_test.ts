@@ -1,27 +1,16 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assert, assertEquals } from "@std/assert";
-import {
-  browserTest as declare,
-  type BrowserTestContext,
-  type BrowserTestOptions,
-  type TestPage,
-} from "./harness.ts";
+import { browserTestOf } from "./browser_test_of.ts";
+import type { BrowserTestContext, TestPage } from "./harness.ts";
 
 type Page = typeof import("./fixtures/lifecycle_state_page.ts");
 
-function browserTest(
-  name: string,
-  run: (context: BrowserTestContext<Page>) => Promise<void>,
-  options: BrowserTestOptions = {},
-): void {
-  declare<Page>(name, {
-    worker: "./fixtures/lifecycle_state_worker.ts",
-    page: "./fixtures/lifecycle_state_page.ts",
-    define: { VERSION: "1" },
-    ...options,
-  }, run);
-}
+const browserTest = browserTestOf<Page>({
+  worker: "./fixtures/lifecycle_state_worker.ts",
+  page: "./fixtures/lifecycle_state_page.ts",
+  define: { VERSION: "1" },
+});
 
 browserTest(
   "ownWorker() is found without self.serviceWorker, or unknown",

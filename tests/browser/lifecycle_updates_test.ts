@@ -1,27 +1,16 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assert, assertEquals } from "@std/assert";
-import {
-  browserTest as declare,
-  type BrowserTestContext,
-  type TestPage,
-  type TestServer,
-} from "./harness.ts";
+import { browserTestOf } from "./browser_test_of.ts";
+import type { TestPage, TestServer } from "./harness.ts";
 
 type Page = typeof import("./fixtures/lifecycle_updates_page.ts");
 
-function browserTest(
-  name: string,
-  run: (context: BrowserTestContext<Page>) => Promise<void>,
-  options: Partial<Parameters<typeof declare>[1]> = {},
-): void {
-  declare<Page>(name, {
-    worker: "./fixtures/lifecycle_updates_worker.ts",
-    page: "./fixtures/lifecycle_updates_page.ts",
-    define: { VERSION: 1, INSTALL: "ok" },
-    ...options,
-  }, run);
-}
+const browserTest = browserTestOf<Page>({
+  worker: "./fixtures/lifecycle_updates_worker.ts",
+  page: "./fixtures/lifecycle_updates_page.ts",
+  define: { VERSION: 1, INSTALL: "ok" },
+});
 
 function deploy(server: TestServer, VERSION: number, INSTALL = "ok"): void {
   server.replaceWorker(undefined, { VERSION, INSTALL });

@@ -1,26 +1,16 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assert, assertEquals } from "@std/assert";
-import {
-  browserTest as declare,
-  type BrowserTestContext,
-  type BrowserTestOptions,
-} from "./harness.ts";
+import { browserTestOf } from "./browser_test_of.ts";
+import type { BrowserTestContext } from "./harness.ts";
 
 type Page = typeof import("./fixtures/shared_source_page.ts");
 type Context = BrowserTestContext<Page>;
 
-function browserTest(
-  name: string,
-  run: (context: Context) => Promise<void>,
-  options: BrowserTestOptions = {},
-): void {
-  declare<Page>(name, {
-    worker: "./fixtures/shared_source_worker.ts",
-    page: "./fixtures/shared_source_page.ts",
-    ...options,
-  }, run);
-}
+const browserTest = browserTestOf<Page>({
+  worker: "./fixtures/shared_source_worker.ts",
+  page: "./fixtures/shared_source_page.ts",
+});
 
 /** Waits until a page receives what `name` produces, and tells its state. */
 async function followsTo(name: string, page: Context["page"]) {

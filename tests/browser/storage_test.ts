@@ -1,28 +1,22 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assert, assertEquals } from "@std/assert";
-import { browserTest as declare, type BrowserTestContext } from "./harness.ts";
+import { browserTestOf } from "./browser_test_of.ts";
+import type { BrowserTestContext } from "./harness.ts";
 
 type Page = typeof import("./fixtures/storage_page.ts");
 type Full = import("./fixtures/storage_page.ts").Full;
 
-function browserTest(
-  name: string,
-  run: (context: BrowserTestContext<Page>) => Promise<void>,
-  options: Partial<Parameters<typeof declare>[1]> = {},
-): void {
-  declare<Page>(name, {
-    worker: "./fixtures/storage_worker.ts",
-    page: "./fixtures/storage_page.ts",
-    handler: (request) =>
-      new Response(null, {
-        headers: request.url.endsWith("/clear")
-          ? { "clear-site-data": '"storage"' }
-          : {},
-      }),
-    ...options,
-  }, run);
-}
+const browserTest = browserTestOf<Page>({
+  worker: "./fixtures/storage_worker.ts",
+  page: "./fixtures/storage_page.ts",
+  handler: (request) =>
+    new Response(null, {
+      headers: request.url.endsWith("/clear")
+        ? { "clear-site-data": '"storage"' }
+        : {},
+    }),
+});
 
 /** Asserts that no fact failed but what a private window of WebKit cannot keep. */
 function assertFacts(engine: string, failing: Record<string, string>): void {

@@ -1,11 +1,8 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assert, assertEquals } from "@std/assert";
-import {
-  browserTest as declare,
-  type BrowserTestContext,
-  type TestServer,
-} from "./harness.ts";
+import { browserTestOf } from "./browser_test_of.ts";
+import type { TestServer } from "./harness.ts";
 
 /** In bytes. */
 const QUOTA = 16 * 1024 * 1024;
@@ -14,18 +11,11 @@ const YEAR = 31_536_000_000;
 
 type Page = typeof import("./fixtures/sync_page.ts");
 
-function browserTest(
-  name: string,
-  run: (context: BrowserTestContext<Page>) => Promise<void>,
-  options: Partial<Parameters<typeof declare>[1]> = {},
-): void {
-  declare<Page>(name, {
-    worker: "./fixtures/sync_worker.ts",
-    page: "./fixtures/sync_page.ts",
-    handler: () => new Response("done", { status: 201 }),
-    ...options,
-  }, run);
-}
+const browserTest = browserTestOf<Page>({
+  worker: "./fixtures/sync_worker.ts",
+  page: "./fixtures/sync_page.ts",
+  handler: () => new Response("done", { status: 201 }),
+});
 
 browserTest(
   "createOutbox() keeps every kind of body byte by byte",

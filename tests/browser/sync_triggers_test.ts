@@ -1,22 +1,15 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assert, assertEquals } from "@std/assert";
-import { browserTest as declare, type BrowserTestContext } from "./harness.ts";
+import { browserTestOf } from "./browser_test_of.ts";
 
 type Page = typeof import("./fixtures/sync_page.ts");
 
-function browserTest(
-  name: string,
-  run: (context: BrowserTestContext<Page>) => Promise<void>,
-  options: Partial<Parameters<typeof declare>[1]> = {},
-): void {
-  declare<Page>(name, {
-    worker: "./fixtures/sync_worker.ts",
-    page: "./fixtures/sync_page.ts",
-    handler: () => new Response("done", { status: 201 }),
-    ...options,
-  }, run);
-}
+const browserTest = browserTestOf<Page>({
+  worker: "./fixtures/sync_worker.ts",
+  page: "./fixtures/sync_page.ts",
+  handler: () => new Response("done", { status: 201 }),
+});
 
 browserTest(
   "handleSync() sends when the browser is online again, with no page open",
