@@ -388,8 +388,6 @@ interface Job {
   readonly failureReason: BackgroundFetchFailureReason;
   /** Whether the worker's event was fired. */
   readonly told: boolean;
-  /** Whether there may be parts. */
-  readonly parts: boolean;
   /** Since when the browser does not know it any more, though no event came. */
   readonly missingSince?: number | undefined;
 }
@@ -660,13 +658,22 @@ export function createBackgroundFetch(
     return await backgroundFetch?.get(id);
   }
 
+  /** The parts of a download; to open a cache that was deleted would make it anew. */
+  function findParts(id: string): Promise<BackgroundFetchCache | undefined> {
+    return locked(id, async () => {
+      if (await caches.has(prefix + id)) return await caches.open(prefix + id);
+    });
+  }
+
+  function deleteParts(id: string): Promise<boolean> {
+    return locked(id, () => caches.delete(prefix + id));
+  }
+
   async function toState(job: Job): Promise<BackgroundFetchState> {
     const { id, path, title, result, failureReason } = job;
     const native = await findNative(job);
     let downloaded = native?.downloaded ?? 0;
-    // To open it is to make it, where it was deleted meanwhile.
-    const parts = path === "fallback" && await caches.has(prefix + id) &&
-      await caches.open(prefix + id);
+    const parts = path === "fallback" ? await findParts(id) : undefined;
     for (const [index, { stored, size, version }] of job.files.entries()) {
       if (stored) downloaded += size;
       else if (parts && version) {
@@ -737,7 +744,6 @@ export function createBackgroundFetch(
         result: "",
         failureReason: "",
         told: false,
-        parts: before?.parts ?? false,
       };
       // Its event may come before the next line is run.
       await write(job);
@@ -807,11 +813,11 @@ export function createBackgroundFetch(
       for (const { stored, url } of job.files) {
         if (stored) await cache.delete(url);
       }
+      // Whoever downloads it does so as well, when it notices.
+      await caches.delete(prefix + id);
       tell({ id });
       return job;
     });
-    // Whoever downloads it does so as well, when it notices.
-    if (job) await caches.delete(prefix + id);
     return job !== undefined;
   }
 
@@ -934,9 +940,7 @@ export function createBackgroundFetch(
     const { id } = job;
     if (job.result !== "") {
       // What broke off may yet be resumed.
-      if (!job.parts || job.failureReason === "fetch-error") return undefined;
-      await caches.delete(prefix + id);
-      await change(id, () => ({ parts: false }));
+      if (job.failureReason !== "fetch-error") await deleteParts(id);
       return undefined;
     }
     if (job.path === "native") return await lookFor(job);
@@ -949,7 +953,6 @@ export function createBackgroundFetch(
     });
     let next: number | undefined;
     try {
-      await change(id, () => ({ parts: true }));
       const parts = await caches.open(prefix + id);
       for (const [index, file] of job.files.entries()) {
         if (file.stored || file.failureReason !== "") continue;
@@ -973,7 +976,7 @@ export function createBackgroundFetch(
       };
     });
     // It was deleted.
-    if (!ended) await caches.delete(prefix + id);
+    if (!ended) await deleteParts(id);
     else await advance(ended, called, signal);
     if (scope.registration) await fireEvents(signal);
     wakeWorker();
