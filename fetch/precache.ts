@@ -19,9 +19,10 @@
  * The cache is named like those of `lifecycle/activate`: its `activate()` deletes
  * the versions that are outdated, its `matchGenerations()` finds what an old tab
  * still needs, and a static route with the source `{ cacheName }` is served from
- * it. A file that an older version has is copied from there, which asks nothing of
- * the network, but takes the time and the space to store it. While the version of
- * the manifest is the same, an installation costs one read.
+ * it. So it holds all files of its version: one that an older version has is copied
+ * from there, which asks nothing of the network, but takes the time and the space
+ * to store it. While the version of the manifest is the same, an installation
+ * costs one read.
  *
  * What it costs, in Chromium: as much as to fetch and store the files by hand, six
  * at a time; if the server takes 20 ms to answer and a tenth is required, the whole
@@ -651,9 +652,9 @@ async function fetchEntry(
       return fetchWith("reload");
     })
     : await fetchWith("reload");
-  const { ok, status, body } = response;
+  const { ok, status } = response;
   if (ok) return response;
-  await body?.cancel();
+  await response.body?.cancel();
   throw new DOMException(
     `Cannot precache ${href}: its status is ${status}`,
     status === 404 || status === 410 ? "NotFoundError" : "NetworkError",
@@ -662,12 +663,13 @@ async function fetchEntry(
 
 /** The response in a form that answers every request for its URL. */
 async function storable(response: Response): Promise<Response> {
-  const { redirected, status, statusText, body } = response;
+  // Not its body, of which the browser would make a stream that nobody reads.
+  const { redirected, status, statusText } = response;
   const vary = response.headers.get("vary") ?? "accept-encoding";
   if (!redirected && vary.toLowerCase() === "accept-encoding") return response;
   const headers = new Headers(response.headers);
   headers.delete("vary");
-  return new Response(body && await response.blob(), {
+  return new Response(response.body && await response.blob(), {
     status,
     statusText,
     headers,
