@@ -15,7 +15,7 @@ const ANSWERED: Target = {
 export const scenario: Scenario = {
   title: "A page asks for what is in a cache, and for what is not",
   floor: "raw-match",
-  rounds: 3,
+  rounds: 2,
   cases: ["1 route", "1,000 routes", "unmatched", "static routes"],
   serve: () => ({ url }) =>
     Promise.resolve(url.endsWith("/none") ? new Response("none") : undefined),
