@@ -55,6 +55,14 @@ export interface Browser {
   takeWorkerCoverage?(): Promise<ScriptCoverage[]>;
 }
 
+/** How a page is seen. */
+export interface View {
+  /** In CSS pixels. */
+  width: number;
+  height: number;
+  scheme: "light" | "dark";
+}
+
 /** A page in a browser. */
 export interface Tab {
   /** What the page logged so far. */
@@ -63,7 +71,10 @@ export interface Tab {
   evaluate(expression: string): Promise<string>;
   goto(url: string): Promise<void>;
   reload(): Promise<void>;
-  screenshot(): Promise<Uint8Array>;
+  /** What the page looks like; as a PNG, unless the engine knows others. */
+  screenshot(type: "png" | "webp"): Promise<Uint8Array>;
+  /** Sets the size of the page, and the colors that the user prefers. */
+  setView?(view: View): Promise<void>;
   /** Makes the page the one that a user sees. */
   bringToFront(): Promise<void>;
   /** Closes the page, if it is still open. */

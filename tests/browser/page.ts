@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { Tab } from "./driver.ts";
+import type { Tab, View } from "./driver.ts";
 import type { ServerOptions, TestServer } from "./server.ts";
 
 /** The exports of a page's script. */
@@ -171,9 +171,16 @@ export class TestPage<T = Exports> {
     return this.evaluate(() => document.body.innerText);
   }
 
-  /** Writes what the page looks like to a PNG file. */
+  /** Writes what the page looks like to a PNG file; in Chromium to a WebP, if its name ends so. */
   async screenshot(path: string): Promise<void> {
-    await Deno.writeFile(path, await this.#tab.screenshot());
+    const type = path.endsWith(".webp") ? "webp" : "png";
+    await Deno.writeFile(path, await this.#tab.screenshot(type));
+  }
+
+  /** Sets the size of the page, and the colors that the user prefers. Only in Chromium. */
+  async setView(view: View): Promise<void> {
+    if (!this.#tab.setView) throw new Skip("no page can be resized");
+    await this.#tab.setView(view);
   }
 
   /** Makes this the page that a user sees. */

@@ -108,6 +108,7 @@ browserTest("podcast: a new episode is told, and a click opens it", {
   const opened = await openedPage("/?episode=transmission-2");
   await reveals(opened, "transmission-2");
 
+  await shows(opened, "news-state", "On");
   const told = server.count("/api/news/subscription");
   await press(opened, "news");
   await shows(opened, "news-state", "Off");

@@ -119,7 +119,7 @@ function assertResumed(server: TestServer): void {
 
 browserTest("podcast: the worker's version is shown", app, async ({ page }) => {
   await ready(page);
-  assert((await page.text()).includes("Version 1.1.0"));
+  assert((await page.text()).includes("Version 1.2.0"));
 });
 
 browserTest("podcast: two tabs follow one download", app, async (test) => {
@@ -216,7 +216,7 @@ browserTest(
     server.route(
       "/sw.js",
       () =>
-        new Response(worker.replace('"1.1.0"', '"1.1.1"'), {
+        new Response(worker.replace('"1.2.0"', '"1.2.1"'), {
           headers: { "content-type": "text/javascript" },
         }),
     );
@@ -224,7 +224,7 @@ browserTest(
       await (await navigator.serviceWorker.ready).update();
     });
     await page.waitFor(() =>
-      document.body.innerText.includes("Version 1.1.1 is here")
+      document.body.innerText.includes("Version 1.2.1 is here")
     );
     await page.evaluate(() =>
       document.querySelector<HTMLElement>("[data-part=update-apply]")?.click()
@@ -233,7 +233,7 @@ browserTest(
     });
     await page.waitFor(() =>
       document.querySelector("[data-part=worker]")?.textContent ===
-        "Version 1.1.1"
+        "Version 1.2.1"
     );
     await until(page, ({ state }) => state === "saved");
     assertResumed(server);

@@ -55,6 +55,12 @@ export async function launchChromium(
         goto: (url) => take().then(() => goto(url)),
         reload: () => take().then(reload),
         close: () => take().then(close),
+        async setView({ scheme, ...size }) {
+          await page.setViewport(size);
+          await page.emulateMediaFeatures([
+            { name: "prefers-color-scheme", value: scheme },
+          ]);
+        },
         async setFrozen(frozen) {
           await session.send("Page.setWebLifecycleState", {
             state: frozen ? "frozen" : "active",
@@ -153,7 +159,8 @@ function tab(page: Page): Tab {
     reload: async () => {
       await page.reload();
     },
-    screenshot: () => page.screenshot(),
+    screenshot: (type) =>
+      page.screenshot({ type, ...(type === "webp" && { quality: 90 }) }),
     bringToFront: () => page.bringToFront(),
     async close() {
       if (!page.isClosed()) await page.close();
