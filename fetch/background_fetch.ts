@@ -1255,7 +1255,8 @@ export function createBackgroundFetch(
       failureReason: "",
       message: "",
     });
-    await dropParts(parts, index);
+    // Those of the last file go with their cache.
+    if (index < job.files.length - 1) await dropParts(parts, index);
   }
 
   /** Fires, in a worker, the events of what has ended. */
