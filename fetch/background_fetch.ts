@@ -1255,8 +1255,8 @@ export function createBackgroundFetch(
       failureReason: "",
       message: "",
     });
-    // Those of the last file go with their cache.
-    if (index < job.files.length - 1) await dropParts(parts, index);
+    // Those of a single file go with their cache.
+    if (job.files.length > 1) await dropParts(parts, index);
   }
 
   /** Fires, in a worker, the events of what has ended. */

@@ -564,32 +564,66 @@ Deno.test("createBackgroundFetch() says that the disk is full, and leaves nothin
   host.close();
 });
 
-Deno.test("createBackgroundFetch() gives up after minutes without a byte, and keeps what came", async () => {
-  const server = new FileServer(2 * PART);
-  server.cuts = [PART];
-  const setting = await set((request) => server.answer(request));
+for (
+  const [reason, status] of [["bad-status", 503], ["fetch-error", 0]] as const
+) {
+  Deno.test(`createBackgroundFetch() gives up after minutes without a byte (${reason})`, async () => {
+    const server = new FileServer(2 * PART);
+    server.cuts = [PART];
+    const setting = await set((request) => {
+      if (server.status === 0) throw new TypeError("unreachable");
+      return server.answer(request);
+    });
+    const { host, downloads, url } = setting;
+    await downloads.start("1", url("/1"));
+    await downloads.run();
+    server.status = status;
+    {
+      using time = new FakeTime(Date.now());
+      for (let tries = 0;; tries++) {
+        const { next } = await downloads.run();
+        if (next === undefined) {
+          assert(tries >= 5);
+          break;
+        }
+        assert(next - Date.now() <= 60_000);
+        await time.tickAsync(next - Date.now());
+      }
+    }
+    const state = await downloads.get("1");
+    assertEquals([state?.result, state?.failureReason], ["failure", reason]);
+    await host.idle();
+
+    // What has come before the network went is there still.
+    server.status = 200;
+    server.asked.length = 0;
+    await downloads.start("1", url("/1"));
+    assertEquals((await end(downloads, "1")).result, "success");
+    assertEquals(server.asked, [
+      reason === "fetch-error" ? `bytes=${PART}-` : "whole",
+    ]);
+    assertEquals(await stored(setting, "/1"), await digest(server.bytes));
+    await host.idle();
+    host.close();
+  });
+}
+
+Deno.test("createBackgroundFetch() takes no body for whole that is too short", async () => {
+  const server = new FileServer(10);
+  let isShort = true;
+  const setting = await set((request) => {
+    if (!isShort) return server.answer(request);
+    const headers = { etag: '"1"', "content-length": "10" };
+    return new Response(server.bytes.slice(0, 4), { headers });
+  });
   const { host, downloads, url } = setting;
   await downloads.start("1", url("/1"));
   await downloads.run();
-  server.status = 503;
-  {
-    using time = new FakeTime(Date.now());
-    for (let tries = 0;; tries++) {
-      const running = downloads.run();
-      const { next } = await running;
-      if (next === undefined) {
-        assertEquals(tries >= 5, true);
-        break;
-      }
-      assertEquals(next - Date.now() <= 60_000, true);
-      await time.tickAsync(next - Date.now());
-    }
-  }
-  const state = await downloads.get("1");
-  assertEquals([state?.result, state?.failureReason], [
-    "failure",
-    "bad-status",
-  ]);
+  assertEquals((await downloads.get("1"))?.result, "");
+  isShort = false;
+  await downloads.run();
+  assertEquals(server.asked, ["bytes=4-"]);
+  assertEquals(await stored(setting, "/1"), await digest(server.bytes));
   await host.idle();
   host.close();
 });
