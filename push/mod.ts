@@ -7,6 +7,7 @@
  */
 
 export * from "./badge.ts";
+export * from "./fan_out.ts";
 export * from "./notification_click.ts";
 export * from "./notify.ts";
 export * from "./send.ts";

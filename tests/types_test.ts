@@ -141,6 +141,11 @@ import type {
 } from "../lifecycle/scope.ts";
 import type { Badge, BadgeNavigator, BadgeStore } from "../push/badge.ts";
 import type {
+  FanOutAnswer,
+  FanOutKv,
+  FanOutSubscription,
+} from "../push/fan_out.ts";
+import type {
   notificationClick,
   NotificationClickEvent,
   NotificationClickScope,
@@ -161,7 +166,12 @@ import type {
   Subscription,
   SubscriptionJSON,
 } from "../push/subscribe.ts";
-import type { SendOptions, SendSubscription, SendVapid } from "../push/send.ts";
+import type {
+  SendAnswer,
+  SendOptions,
+  SendSubscription,
+  SendVapid,
+} from "../push/send.ts";
 import type { Vapid, VapidKeys } from "../push/vapid.ts";
 import type { MemoryStore } from "../storage/memory_store.ts";
 import type { Store } from "../storage/open_store.ts";
@@ -500,6 +510,9 @@ export type Bad = [
   Fits<SendVapid, VapidKeys>,
   // @ts-expect-error it is not a subscription yet
   Fits<SendSubscription, PushManager>,
+  Fits<FanOutAnswer, SendAnswer>,
+  Fits<FanOutKv, Deno.Kv>,
+  Fits<FanOutSubscription, PushSubscriptionJSON>,
 ];
 
 /** What cannot be told apart: it fits, and never answers, as its doc says. */

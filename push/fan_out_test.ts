@@ -1,0 +1,457 @@
+// Copyright 2026 the @serviceworker/std authors. MIT license.
+
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  createFanOut,
+  type FanOutAnswer,
+  type FanOutContext,
+  type FanOutFailure,
+  type FanOutOptions,
+  type FanOutQueue,
+  kvQueue,
+} from "./fan_out.ts";
+
+interface Subscription {
+  endpoint: string;
+  id: number;
+}
+
+const DELIVERED = { outcome: "delivered" };
+const GONE = { outcome: "gone" };
+const QUICK = { backoff: (failures: number) => failures };
+
+function subscriptions(
+  count: number,
+  origin = (_id: number) => "https://push.example",
+): Subscription[] {
+  return Array.from({ length: count }, (_, id) => ({
+    endpoint: `${origin(id)}/${String(id).padStart(6, "0")}`,
+    id,
+  }));
+}
+
+/** A queue in memory, and a fan-out over it that records what it sends. */
+async function bed(
+  answer: (
+    subscription: Subscription,
+    attempt: number,
+    context: FanOutContext,
+  ) => Promise<FanOutAnswer> | FanOutAnswer = () => DELIVERED,
+  options: FanOutOptions<Subscription> = {},
+  wrap: (queue: FanOutQueue) => FanOutQueue = (queue) => queue,
+) {
+  const kv = await Deno.openKv(":memory:");
+  const queue = wrap(kvQueue(kv));
+  const sent = new Map<number, number>();
+  const gone: number[] = [];
+  const failed: [id: number, failure: FanOutFailure][] = [];
+  const make = (own: FanOutOptions<Subscription> = {}) =>
+    createFanOut<Subscription, unknown>(
+      queue,
+      (subscription, _message, context) => {
+        const attempt = (sent.get(subscription.id) ?? 0) + 1;
+        sent.set(subscription.id, attempt);
+        return Promise.resolve(answer(subscription, attempt, context));
+      },
+      {
+        ...QUICK,
+        onGone: ({ id }) => gone.push(id),
+        onFailed: ({ id }, failure) => failed.push([id, failure]),
+        ...options,
+        ...own,
+      },
+    );
+  return {
+    kv,
+    queue,
+    sent,
+    gone,
+    failed,
+    make,
+    fanOut: make(),
+    async keys() {
+      const keys: string[] = [];
+      for await (const { key } of kv.list({ prefix: ["fan-out"] })) {
+        keys.push(String(key[1]).split("/")[2] ?? "");
+      }
+      return [...new Set(keys)];
+    },
+    [Symbol.dispose]: () => kv.close(),
+  };
+}
+
+Deno.test("flush() sends the message of a job to each subscription once", async () => {
+  const messages = new Set<unknown>();
+  const kv = await Deno.openKv(":memory:");
+  const sent: string[] = [];
+  const fanOut = createFanOut(
+    kvQueue(kv),
+    ({ endpoint }: Subscription, message: { title: string }, { id }) => {
+      sent.push(endpoint);
+      messages.add(`${id} ${message.title}`);
+      return Promise.resolve(DELIVERED);
+    },
+  );
+  const all = subscriptions(2_500, (id) => `https://push${id % 3}.example`);
+  assertEquals(await fanOut.add(all, { title: "Seven" }, { id: "7" }), "7");
+  const counts = await fanOut.flush();
+  assertEquals(counts, { delivered: 2_500, gone: 0, failed: {}, retried: 0 });
+  assertEquals(sent.toSorted(), all.map(({ endpoint }) => endpoint).toSorted());
+  assertEquals(messages, new Set(["7 Seven"]));
+  assertEquals(await fanOut.status("7"), {
+    ...counts,
+    added: 2_500,
+    complete: true,
+    left: 0,
+  });
+  kv.close();
+});
+
+Deno.test("flush() has the caller forget what is gone or none", async () => {
+  using test = await bed(({ id }) =>
+    id === 1 ? GONE : id === 2 ? { outcome: "invalid" } : DELIVERED
+  );
+  await test.fanOut.add(subscriptions(4), null);
+  const { delivered, gone } = await test.fanOut.flush();
+  assertEquals([delivered, gone], [2, 2]);
+  assertEquals(test.gone.toSorted(), [1, 2]);
+});
+
+Deno.test("flush() sends again to a subscription that is not forgotten yet", async () => {
+  let calls = 0;
+  using test = await bed(() => GONE, {
+    onGone() {
+      if (++calls < 3) throw new Error("the database is away");
+    },
+  });
+  await test.fanOut.add(subscriptions(1), null);
+  const { gone, retried } = await test.fanOut.flush();
+  assertEquals([gone, retried, calls], [1, 2, 3]);
+});
+
+Deno.test("flush() gives up what failed for good, and goes on", async () => {
+  using test = await bed(({ id }) => {
+    if (id === 1) return { outcome: "misconfigured", body: "BadJwtToken" };
+    if (id === 2) throw new TypeError("poison");
+    if (id === 3) return { outcome: "unavailable" };
+    return DELIVERED;
+  }, { attempts: 3 });
+  await test.fanOut.add(subscriptions(300), null, { id: "a" });
+  const { delivered, failed } = await test.fanOut.flush();
+  assertEquals(delivered, 297);
+  const wanted = { misconfigured: 1, rejected: 1, unavailable: 1 };
+  assertEquals(failed, wanted);
+  assertEquals((await test.fanOut.status("a"))?.failed, wanted);
+  assertEquals([1, 2, 3].map((id) => test.sent.get(id)), [1, 3, 3]);
+  const reasons = new Map(test.failed);
+  assertEquals(String(reasons.get(2)?.error), "TypeError: poison");
+  assertEquals(reasons.get(1)?.answer, {
+    outcome: "misconfigured",
+    body: "BadJwtToken",
+  } as FanOutAnswer);
+});
+
+Deno.test("flush() leaves alone only the service that limits the rate", async () => {
+  let asked = 0;
+  let others = 0;
+  using test = await bed(({ endpoint }) => {
+    if (new URL(endpoint).host === "fast.example") {
+      others++;
+      return DELIVERED;
+    }
+    asked++;
+    return others < 200
+      ? { outcome: "rate-limited", retryAfter: 100 }
+      : DELIVERED;
+  }, { concurrency: 10, attempts: 1 });
+  const all = subscriptions(
+    400,
+    (id) => `https://${id % 2 ? "slow" : "fast"}.example`,
+  );
+  await test.fanOut.add(all, null);
+  const { delivered, retried, failed } = await test.fanOut.flush();
+  assertEquals([delivered, failed], [400, {}]);
+  assert(retried >= 1);
+  assertEquals(asked, 200 + retried);
+});
+
+Deno.test("flush() asks a service that is down no more than now and then", async () => {
+  let asked = 0;
+  const start = Date.now();
+  using test = await bed(() => {
+    asked++;
+    return Date.now() - start < 500 ? { outcome: "unavailable" } : DELIVERED;
+  }, { concurrency: 20, backoff: () => 50 });
+  await test.fanOut.add(subscriptions(2_000), null);
+  const { delivered, failed } = await test.fanOut.flush();
+  assertEquals([delivered, failed], [2_000, {}]);
+  assert(asked < 2_100, `${asked}`);
+});
+
+Deno.test("flush() has no more on their way to a service than allowed", async () => {
+  let most = 0;
+  const flying = new Map<string, number>();
+  using test = await bed(async ({ endpoint }) => {
+    const { host } = new URL(endpoint);
+    const now = (flying.get(host) ?? 0) + 1;
+    flying.set(host, now);
+    most = Math.max(most, now);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    flying.set(host, (flying.get(host) ?? 0) - 1);
+    return DELIVERED;
+  }, { concurrency: 5 });
+  const all = subscriptions(100, (id) => `https://push${id % 2}.example`);
+  await test.fanOut.add(all, null);
+  await test.fanOut.flush();
+  assert(most <= 5, `${most}`);
+});
+
+Deno.test("flush() gives up what is too old", async () => {
+  using test = await bed(() => ({ outcome: "rate-limited", retryAfter: 1e6 }));
+  await test.fanOut.add(subscriptions(300), null, { maxAge: 200 });
+  const { failed } = await test.fanOut.flush();
+  assertEquals(failed, { expired: 300 });
+  assertEquals(test.failed.length, 300);
+});
+
+Deno.test("flush() leaves nothing behind but the job and its counts", async () => {
+  using test = await bed(({ id }, attempt) =>
+    id % 7 || attempt > 1 ? DELIVERED : { outcome: "unavailable" }
+  );
+  await test.fanOut.add(subscriptions(500), null, { id: "a" });
+  await test.fanOut.flush();
+  assertEquals((await test.keys()).toSorted(), ["count", "job"]);
+  assertEquals(await test.fanOut.cancel("a"), true);
+  assertEquals(await test.keys(), []);
+});
+
+Deno.test("flush() shares the work with others", async () => {
+  using test = await bed(async () => {
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    return DELIVERED;
+  }, { concurrency: 8 });
+  await test.fanOut.add(subscriptions(3_000), null, { id: "a" });
+  const all = await Promise.all([1, 2, 3].map(() => test.make().flush()));
+  const total = all.reduce((sum, { delivered }) => sum + delivered, 0);
+  assertEquals(total, 3_000);
+  assertEquals((await test.fanOut.status("a"))?.delivered, 3_000);
+  assertEquals([...test.sent.values()], Array(3_000).fill(1));
+});
+
+Deno.test("flush() rejects with the reason of an already aborted signal", async () => {
+  using test = await bed();
+  await test.fanOut.add(subscriptions(3), null);
+  const signal = AbortSignal.abort(new Error("enough"));
+  await assertRejects(() => test.fanOut.flush({ signal }), Error, "enough");
+  assertEquals(test.sent.size, 0);
+});
+
+Deno.test("flush() ends what is on its way before it rejects, and leaves the rest", async () => {
+  const controller = new AbortController();
+  using test = await bed(async ({ id }) => {
+    if (id === 150) controller.abort(new Error("enough"));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    return DELIVERED;
+  }, { concurrency: 10 });
+  await test.fanOut.add(subscriptions(1_000), null, { id: "a" });
+  const { signal } = controller;
+  await assertRejects(() => test.fanOut.flush({ signal }), Error, "enough");
+  const { left = 0 } = await test.fanOut.status("a") ?? {};
+  assertEquals(left, 1_000 - test.sent.size);
+  assert(left > 0);
+  await test.fanOut.flush();
+  assertEquals([...test.sent.values()], Array(1_000).fill(1));
+});
+
+Deno.test("flush() sends on after the queue has failed, and repeats only what was on its way", async () => {
+  for (let step = 1; step < 30; step += 2) {
+    let commits = -Infinity;
+    using test = await bed(
+      () => DELIVERED,
+      { concurrency: 20, lease: 100 },
+      (queue) => ({
+        ...queue,
+        async commit(change) {
+          if (++commits === step) throw new Error("killed");
+          // What is after it never comes to be, as if the process was gone.
+          if (commits > step) throw new Error("killed");
+          return await queue.commit(change);
+        },
+      }),
+    );
+    await test.fanOut.add(subscriptions(400), null, { id: "a" });
+    commits = 0;
+    await test.fanOut.flush().catch(() => {});
+    commits = -Infinity;
+    await test.make().flush();
+    const twice = [...test.sent.values()].filter((count) => count > 1);
+    assertEquals(test.sent.size, 400, `step ${step}`);
+    assert(twice.length <= 20, `step ${step}: ${twice.length}`);
+    const { delivered, left } = await test.fanOut.status("a") ?? {};
+    assertEquals([delivered, left], [400, 0], `step ${step}`);
+  }
+});
+
+Deno.test("flush() goes on with its counts when it takes over from another", async () => {
+  using test = await bed(({ id }) => id % 10 ? DELIVERED : GONE);
+  await test.fanOut.add(subscriptions(200), null, { id: "a" });
+  await test.fanOut.flush();
+  const { delivered, gone } = await test.make().status("a") ?? {};
+  assertEquals([delivered, gone], [180, 20]);
+});
+
+Deno.test("add() goes on after the last subscription that was stored", async () => {
+  using test = await bed();
+  const all = subscriptions(8_000).map((subscription) => ({
+    ...subscription,
+    keys: "k".repeat(150),
+  }));
+  const asked: (number | undefined)[] = [];
+  let broken = true;
+  async function* source(after: Subscription | undefined) {
+    asked.push(after?.id);
+    for (const subscription of all.slice((after?.id ?? -1) + 1)) {
+      if (broken && subscription.id === 7_000) throw new Error("killed");
+      yield subscription;
+    }
+    await undefined;
+  }
+  const add = () => test.fanOut.add(source, null, { id: "a" });
+  await assertRejects(add, Error, "killed");
+  assertEquals((await test.fanOut.status("a"))?.complete, false);
+  broken = false;
+  await add();
+  await add();
+  assertEquals(asked.length, 2);
+  assert((asked[1] ?? 0) > 1_000, `${asked[1]}`);
+  await test.fanOut.flush();
+  assertEquals(test.sent.size, 8_000);
+  assertEquals([...test.sent.values()], Array(8_000).fill(1));
+});
+
+Deno.test("add() rejects when it cannot go on with a list", async () => {
+  using test = await bed();
+  function* source() {
+    yield* subscriptions(9_000);
+    throw new Error("killed");
+  }
+  await assertRejects(
+    () => test.fanOut.add(source(), null, { id: "a" }),
+    Error,
+    "killed",
+  );
+  const error = await assertRejects(
+    () => test.fanOut.add(source(), null, { id: "a" }),
+    DOMException,
+    'Cannot add to the job "a": some were added before',
+  );
+  assertEquals(error.name, "InvalidStateError");
+});
+
+Deno.test("add() rejects a message that cannot be stored", async () => {
+  using test = await bed();
+  for (const message of [() => {}, "x".repeat(50_000)]) {
+    await assertRejects(
+      () => test.fanOut.add([], message),
+      TypeError,
+      "Cannot add the message",
+    );
+  }
+});
+
+Deno.test("add() rejects with the reason of a signal aborted later", async () => {
+  using test = await bed();
+  const controller = new AbortController();
+  const { signal } = controller;
+  async function* source(): AsyncGenerator<Subscription> {
+    yield { endpoint: "https://push.example/1", id: 1 };
+    controller.abort(new Error("enough"));
+    await new Promise(() => {});
+  }
+  await assertRejects(
+    () => test.fanOut.add(source(), null, { signal }),
+    Error,
+    "enough",
+  );
+});
+
+Deno.test("add() counts as gone what is too large to be a subscription", async () => {
+  using test = await bed();
+  const huge = {
+    endpoint: `https://push.example/${"x".repeat(20_000)}`,
+    id: 9,
+  };
+  await test.fanOut.add([huge, ...subscriptions(2)], null, { id: "a" });
+  await test.fanOut.flush();
+  const { delivered, gone, left } = await test.fanOut.status("a") ?? {};
+  assertEquals([delivered, gone, left], [2, 1, 0]);
+  assertEquals(test.gone, [9]);
+});
+
+Deno.test("add() takes what is no endpoint, and text in any script", async () => {
+  using test = await bed(({ endpoint }) =>
+    endpoint.includes("漢") ? DELIVERED : { outcome: "invalid" }
+  );
+  const text = "漢".repeat(1_000);
+  const all = subscriptions(200).map(({ id }) => ({
+    id,
+    endpoint: id ? `https://push.example/${text}` : "nonsense",
+  }));
+  await test.fanOut.add(all, null);
+  const { delivered, gone } = await test.fanOut.flush();
+  assertEquals([delivered, gone], [199, 1]);
+});
+
+Deno.test("add() takes as many services as subscriptions", async () => {
+  using test = await bed();
+  await test.fanOut.add(
+    subscriptions(1_000, (id) => `https://push${id}.example`),
+    null,
+  );
+  assertEquals((await test.fanOut.flush()).delivered, 1_000);
+});
+
+Deno.test("cancel() keeps what is left from being sent", async () => {
+  using test = await bed();
+  await test.fanOut.add(subscriptions(300), null, { id: "a" });
+  await test.fanOut.add(subscriptions(5), null, { id: "b" });
+  assertEquals(await test.fanOut.cancel("a"), true);
+  assertEquals(await test.fanOut.cancel("a"), false);
+  assertEquals(await test.fanOut.status("a"), undefined);
+  assertEquals((await test.fanOut.flush()).delivered, 5);
+  await test.fanOut.cancel("b");
+  assertEquals(await test.keys(), []);
+});
+
+Deno.test("watch() follows a job to its end", async () => {
+  using test = await bed();
+  await test.fanOut.add(subscriptions(300), null, { id: "a" });
+  const seen: number[] = [];
+  for await (const { left } of test.fanOut.watch("a")) {
+    if (seen.push(left) === 1) await test.fanOut.flush();
+  }
+  assertEquals(seen, [300, 0]);
+});
+
+Deno.test("watch() rejects with the reason of a signal aborted later", async () => {
+  using test = await bed();
+  await test.fanOut.add(subscriptions(1), null, { id: "a" });
+  const controller = new AbortController();
+  const { signal } = controller;
+  const states = test.fanOut.watch("a", { signal });
+  await states.next();
+  const next = states.next();
+  controller.abort(new Error("enough"));
+  await assertRejects(() => next, Error, "enough");
+});
+
+Deno.test("createFanOut() rejects numbers that are none", () => {
+  const queue = {} as FanOutQueue;
+  for (const name of ["concurrency", "attempts", "lease"]) {
+    assertThrows(
+      () => createFanOut(queue, () => Promise.reject(), { [name]: 0 }),
+      RangeError,
+      `'${name}' must be a positive integer, current value is 0`,
+    );
+  }
+});
