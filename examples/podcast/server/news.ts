@@ -8,6 +8,7 @@
  * @module
  */
 
+import { createFanOut, kvQueue } from "@serviceworker/std/push/fan-out";
 import {
   send,
   type SendOptions,
@@ -56,6 +57,8 @@ const VAPID = ["vapid"];
 const SUBSCRIPTIONS = ["subscriptions"];
 const TRANSMISSIONS = ["transmissions"];
 const DAY = 86_400;
+/** Milliseconds that the publisher waits to hear of all. */
+const PATIENCE = 10_000;
 
 /** Opens the database, and makes keys if it has none. */
 export async function openNews(options: NewsOptions = {}): Promise<News> {
@@ -69,6 +72,44 @@ export async function openNews(options: NewsOptions = {}): Promise<News> {
   for await (const { value } of kv.list<string>({ prefix: TRANSMISSIONS })) {
     published.unshift(transmission(published.length + 1, value, duration));
   }
+
+  const stopped = new AbortController();
+  /** Why browsers were not reached that are there. */
+  const problems = new Set<string>();
+  const fanOut = createFanOut(
+    kvQueue(kv),
+    async (
+      subscription: SendSubscription,
+      message: unknown,
+      { id, signal },
+    ) => {
+      const answer = await send(subscription, message, {
+        vapid,
+        ttl: DAY,
+        topic: id,
+        allow,
+        fetch,
+        signal,
+      });
+      const { outcome, body, status, error } = answer;
+      const isProblem = !["delivered", "gone", "invalid"].includes(outcome);
+      if (isProblem) problems.add(`${outcome}: ${body || status || error}`);
+      return answer;
+    },
+    {
+      onGone: async ({ endpoint = "" }) => {
+        await kv.delete(await keyOf({ endpoint }));
+      },
+    },
+  );
+  let flushing = Promise.resolve();
+  /** Sends what is in the queue, that of an earlier life of the server too. */
+  function flush(): void {
+    const { signal } = stopped;
+    const sent = fanOut.flush({ signal }).then(() => {}, () => {});
+    flushing = Promise.all([flushing, sent]).then(() => {});
+  }
+  flush();
 
   async function publish(base: string): Promise<Published> {
     const number = published.length + 1;
@@ -95,25 +136,27 @@ export async function openNews(options: NewsOptions = {}): Promise<News> {
         tag: id,
       },
     };
-    const count = { subscriptions: 0, delivered: 0, gone: 0 };
-    const problems = new Set<string>();
-    const all = kv.list<SendSubscription>({ prefix: SUBSCRIPTIONS });
-    for await (const { key, value } of all) {
-      count.subscriptions++;
-      const { outcome, status, body, error } = await send(value, message, {
-        vapid,
-        ttl: DAY,
-        topic: id,
-        allow,
-        fetch,
-      });
-      if (outcome === "delivered") count.delivered++;
-      else if (outcome === "gone" || outcome === "invalid") {
-        count.gone++;
-        await kv.delete(key);
-      } else problems.add(`${outcome}: ${body || status || error}`);
+    problems.clear();
+    await fanOut.add(listSubscriptions(), message, { id });
+    // What cannot be sent at once is sent later.
+    flush();
+    const patience = AbortSignal.any([
+      stopped.signal,
+      AbortSignal.timeout(PATIENCE),
+    ]);
+    try {
+      for await (const _ of fanOut.watch(id, { signal: patience }));
+    } catch {
+      // The count says how many are left.
     }
-    return { ...count, problems: [...problems] };
+    const { added = 0, delivered = 0, gone = 0 } = await fanOut.status(id) ??
+      {};
+    return { subscriptions: added, delivered, gone, problems: [...problems] };
+  }
+
+  async function* listSubscriptions(): AsyncGenerator<SendSubscription> {
+    const all = kv.list<SendSubscription>({ prefix: SUBSCRIPTIONS });
+    for await (const { value } of all) yield value;
   }
 
   /** Takes what `subscribe()` reports. */
@@ -146,7 +189,11 @@ export async function openNews(options: NewsOptions = {}): Promise<News> {
       }
       return new Response("Not found", { status: 404 });
     },
-    [Symbol.asyncDispose]: () => Promise.resolve(kv.close()),
+    async [Symbol.asyncDispose]() {
+      stopped.abort();
+      await flushing;
+      kv.close();
+    },
   };
 }
 
