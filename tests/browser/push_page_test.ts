@@ -110,17 +110,25 @@ browserTest(
 browserTest(
   "notify() replaces the default when a slow handler is done",
   { notifications: true },
-  async ({ page, server, notifications }) => {
+  async ({ page, engine, server, notifications }) => {
+    // Of the browser: Chromium may leave on the desktop what it has just shown.
+    async function isShown(title: string): Promise<void> {
+      const titles = await page.call("shown");
+      assertEquals(titles.at(-1), title);
+      // WebKitGTK lists what was replaced as well.
+      if (engine.name !== "webkit") assertEquals(titles.length, 1);
+    }
     await page.register();
     for (const tag of ["default", "made"]) {
       const release = server.hold("/slow");
       const pushed = page.call("ask", "push", { text: tag });
       await notifications.next("default");
-      assertEquals(notifications.shown.length, 1);
+      await isShown("default");
       release();
       await pushed;
       await notifications.next("made");
-      while (notifications.shown.length > 1) await pause();
+      await isShown("made");
+      await page.call("closeAll");
       notifications.clear();
     }
   },
@@ -149,8 +157,4 @@ async function publicKey(): Promise<string> {
   );
   const point = await crypto.subtle.exportKey("raw", publicKey);
   return new Uint8Array(point).toBase64({ alphabet: "base64url" });
-}
-
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 20));
 }
