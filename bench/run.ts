@@ -26,6 +26,7 @@ import {
   summarize,
   writeReport,
 } from "./report.ts";
+import { measureFanOut } from "./fan_out/measure.ts";
 import { measureSend } from "./send/measure.ts";
 import { measureSizes, sizeOf } from "./sizes.ts";
 import type { PageResult, Parameters, Scenario } from "./types.ts";
@@ -36,6 +37,7 @@ const SCENARIOS = [
   "cold_start",
   "download",
   "expire",
+  "fan_out",
   "lifecycle",
   "outbox",
   "precache",
@@ -79,6 +81,11 @@ for (const name of wanted) {
       rounds: values.rounds === undefined ? undefined : Number(values.rounds),
       only: values.only,
       cases: values.cases,
+      machine: await describeMachine(false),
+    })
+    : name === "fan_out"
+    ? await measureFanOut({
+      rounds: Number(values.rounds ?? 3),
       machine: await describeMachine(false),
     })
     : await run(name);
