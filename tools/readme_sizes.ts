@@ -16,6 +16,7 @@ const TABLE_REGEXP = /(<!-- sizes -->)[\s\S]*(<!-- \/sizes -->)/;
 
 /** Where Firefox and WebKitGTK lack what a module is about, what is there instead. */
 const INSTEAD: Record<string, string | [firefox: string, webkit: string]> = {
+  "fetch/background-fetch": "its own",
   "fetch/content-index": "says so",
   "fetch/static-routes": "the router",
   "push/badge": "counts",
