@@ -226,7 +226,8 @@ export interface FanOut<T, M> {
    *
    * Rejects with an "InvalidStateError" if others add to the job, or if it was
    * left incomplete and `subscriptions` is no function; a `TypeError` if the
-   * message has no form in JSON or more than 40,000 bytes of it.
+   * message has no form in JSON or more than 40,000 bytes of it; a `RangeError`
+   * if `maxAge` is not positive.
    */
   add(
     subscriptions:
@@ -525,6 +526,11 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
   ): Promise<string> {
     const { id = crypto.randomUUID(), maxAge = DAY, signal } = options;
     signal?.throwIfAborted();
+    if (!(maxAge > 0)) {
+      throw new RangeError(
+        `Cannot add the message: 'maxAge' must be positive, current value is ${maxAge}`,
+      );
+    }
     const text = JSON.stringify(message ?? null);
     if (text === undefined || sizeOf(text) > MESSAGE) {
       throw new TypeError(
@@ -540,7 +546,8 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
     let job: Job<T, M> = found?.job ?? {
       token: crypto.randomUUID(),
       message,
-      expires: Date.now() + maxAge,
+      // What is infinite has no form in JSON.
+      expires: Math.min(Date.now() + maxAge, Number.MAX_SAFE_INTEGER),
       added: 0,
       refused: 0,
       last: undefined,
@@ -1150,7 +1157,10 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
  * this machine, for all processes there; `Deno.openKv("https://…")` in one that is
  * hosted, or served and replicated by `denokv`, for processes anywhere.
  *
- * Each key is `["fan-out", key]`; each value is text, as bytes of UTF-8.
+ * Each key is `["fan-out", key]`; each value is text, as bytes of UTF-8. Where
+ * another process is writing to the file, what fails as "database is locked" is
+ * tried again, for some seconds. `openKv()` can fail so as well, where processes
+ * that share a file start at the same moment: then call it again.
  *
  * @param kv The database, which it may share with others.
  * @returns The queue.

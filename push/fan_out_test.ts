@@ -359,6 +359,19 @@ Deno.test("add() rejects a message that cannot be stored", async () => {
   }
 });
 
+Deno.test("add() lets a message live for ever, but not for no time", async () => {
+  using test = await bed();
+  await test.fanOut.add(subscriptions(1), null, { maxAge: Infinity });
+  assertEquals((await test.fanOut.flush()).delivered, 1);
+  for (const maxAge of [0, NaN]) {
+    await assertRejects(
+      () => test.fanOut.add([], null, { maxAge }),
+      RangeError,
+      `'maxAge' must be positive, current value is ${maxAge}`,
+    );
+  }
+});
+
 Deno.test("add() rejects with the reason of a signal aborted later", async () => {
   using test = await bed();
   const controller = new AbortController();

@@ -40,6 +40,18 @@ function* subscribersAfter(
   }
 }
 
+/** Opens a database, which another process may be opening. */
+async function openKv(file: string): Promise<Deno.Kv> {
+  while (true) {
+    try {
+      return await Deno.openKv(file);
+    } catch (error) {
+      if (!String(error).includes("locked")) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
+
 if (import.meta.main) {
   const setup: FanOutSetup = JSON.parse(Deno.args[0] ?? "");
   const { control, concurrency, lease, adds } = setup;
@@ -58,7 +70,7 @@ if (import.meta.main) {
     const response = await fetch(`${control}${path}`, { method: "POST" });
     await response.body?.cancel();
   };
-  const kv = await Deno.openKv(setup.file);
+  const kv = await openKv(setup.file);
   const fanOut = createFanOut<Subscriber>(
     kvQueue(kv),
     (subscriber, message, { signal }) =>

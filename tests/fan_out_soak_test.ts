@@ -115,27 +115,44 @@ Deno.test("flush() reaches every live subscription though its processes are kill
     adds: true,
   };
   const began = Date.now();
-  const processes = [start(setup), start({ ...setup, adds: false })];
+  let crashed = 0;
+  const begin = (adds: boolean) => {
+    const process = start({ ...setup, adds });
+    void process.status.then(({ success, signal }) => {
+      if (!success && signal === null) crashed++;
+    });
+    return process;
+  };
+  const processes = [begin(true), begin(false)];
   /** Kills the process at an index, and starts another in its place. */
   const kill = async (index: number) => {
     const { [index]: victim } = processes;
     victim?.kill("SIGKILL");
     await victim?.output();
-    processes[index] = start({ ...setup, adds: index === 0 });
+    processes[index] = begin(index === 0);
   };
-  for (let kills = 0; kills < KILLS; kills++) {
-    const goal = (kills + 0.5) / KILLS * SUBSCRIBERS * 0.9;
-    while (services.reached < goal) {
-      await new Promise((resolve) => setTimeout(resolve, 10));
+  try {
+    for (let kills = 0; kills < KILLS; kills++) {
+      const goal = (kills + 0.5) / KILLS * SUBSCRIBERS * 0.9;
+      while (services.reached < goal) {
+        assertEquals(crashed, 0);
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      await kill(kills % 2);
+      if (kills > 0) continue;
+      // One service is dead for a while.
+      const { [3]: dead } = open;
+      await dead?.shutdown();
+      await new Promise((resolve) => setTimeout(resolve, DOWN));
+      const port = ports[3] ?? 0;
+      open[3] = serve(port, (request) => services.handle(3, request));
     }
-    await kill(kills % 2);
-    if (kills > 0) continue;
-    // One service is dead for a while.
-    const { [3]: dead } = open;
-    await dead?.shutdown();
-    await new Promise((resolve) => setTimeout(resolve, DOWN));
-    const port = ports[3] ?? 0;
-    open[3] = serve(port, (request) => services.handle(3, request));
+  } catch (error) {
+    for (const { pid } of processes) {
+      // It may have ended already.
+      await new Deno.Command("kill", { args: ["-9", `${pid}`] }).output();
+    }
+    throw error;
   }
   const outputs = await Promise.all(processes.map((one) => one.output()));
   const [last] = outputs.map(({ stdout }) =>
