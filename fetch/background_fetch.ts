@@ -759,7 +759,9 @@ export function createBackgroundFetch(
         });
         return job;
       } catch (error) {
-        if (nameOf(error) === "NotAllowedError") {
+        // What else makes a TypeError was looked at before; Chromium says so of a
+        // second download since the user has touched the page.
+        if (/^(NotAllowed|Type)Error$/.test(nameOf(error))) {
           const refused = { ...job, path: "fallback" } as const;
           await write(refused);
           return refused;

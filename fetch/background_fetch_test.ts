@@ -747,6 +747,18 @@ Deno.test("createBackgroundFetch() downloads by itself where permission is denie
   host.close();
 });
 
+Deno.test("createBackgroundFetch() downloads by itself where the browser wants a gesture", async () => {
+  const setting = await set(() => new Response("x"), {});
+  const { host, downloads, page, url } = setting;
+  const { backgroundFetch } = await page.navigator.serviceWorker.ready;
+  Object.assign(backgroundFetch, {
+    fetch: () => Promise.reject(new TypeError("It has no permission")),
+  });
+  assertEquals((await downloads.start("1", url("/1"))).path, "fallback");
+  assertEquals((await end(downloads, "1")).result, "success");
+  host.close();
+});
+
 Deno.test("createBackgroundFetch() passes on that there is no room, and leaves nothing", async () => {
   const setting = await set(() => new Response("x"), {});
   const { host, downloads, store, url } = setting;

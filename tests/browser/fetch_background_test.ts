@@ -152,6 +152,23 @@ downloadTest(
   },
 );
 
+downloadTest(
+  "downloads by itself what the browser wants a gesture for",
+  async ({ engine, page }) => {
+    await page.call("begin", { native: true });
+    const ids = ["1", "2"];
+    const first = engine.name === "chromium" ? "native" : "fallback";
+    assertEquals(await page.call("startAll", ids, "/file/"), [
+      first,
+      "fallback",
+    ]);
+    for (const id of ids) {
+      assertEquals((await page.call("follow", id)).result, "success");
+      assertEquals((await page.call("check", `/file/${id}`)).wrong, -1);
+    }
+  },
+);
+
 for (const native of [true, false]) {
   const how = native ? "" : ", without Background Fetch";
 
