@@ -2,6 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { browserTestOf } from "./browser_test_of.ts";
+import type { TestPage } from "./harness.ts";
 
 type Page = typeof import("./fixtures/fetch_caches_page.ts");
 
@@ -24,6 +25,17 @@ const browserTest = browserTestOf<Page>({
   assertEquals(log.filter((line) => /warn|error/i.test(line)), []);
 });
 
+/** Loads one after the other: what is stored is stored after the answer. */
+async function store(
+  page: TestPage<Page>,
+  ...names: string[]
+): Promise<void> {
+  for (const path of few(...names)) {
+    await page.call("load", path);
+    while (!(await page.call("stored", "few")).includes(path)) await pause();
+  }
+}
+
 function few(...names: string[]): string[] {
   return names.map((name) => `/few/${name}`);
 }
@@ -32,9 +44,7 @@ browserTest(
   "expireCache() keeps to its limits, from worker and page",
   async ({ page }) => {
     await page.register();
-    await page.call("load", ...few("a", "b", "c"));
-    // They are stored after they were answered, and used after that.
-    while ((await page.call("stored", "few")).length < 3) await pause();
+    await store(page, "a", "b", "c");
     await page.call("load", ...few("a", "d"));
     while (
       (await page.call("stored", "few")).join() !== "/few/a,/few/c,/few/d"
@@ -54,7 +64,7 @@ browserTest(
   "expireCache() knows what was used after the worker was stopped",
   async ({ page, stopWorkers }) => {
     await page.register();
-    await page.call("load", ...few("a", "b", "c"));
+    await store(page, "a", "b", "c");
     // Notes of three entries and of the clock.
     while ((await page.call("ask", "notes")).length < 4) await pause();
     await page.call("load", ...few("a"));
@@ -85,15 +95,14 @@ browserTest(
   "expireCache() goes on when its storage was cleared",
   async ({ page, server }) => {
     await page.register();
-    await page.call("load", ...few("a", "b", "c"));
-    while ((await page.call("stored", "few")).length < 3) await pause();
+    await store(page, "a", "b", "c");
     await page.call("clear");
     assertEquals(await page.call("load", ...few("a", "b")), few("a", "b"));
     assertEquals(server.count("/few/a"), 2);
     while ((await page.call("stored", "few")).join() !== "/few/a,/few/b") {
       await pause();
     }
-    await page.call("load", ...few("c", "d", "e", "f"));
+    await store(page, "c", "d", "e", "f");
     while (
       (await page.call("stored", "few")).join() !== "/few/d,/few/e,/few/f"
     ) await pause();

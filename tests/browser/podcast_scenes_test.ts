@@ -126,6 +126,8 @@ browserTest(
   "podcast: behind the scenes, a worker that is stopped is seen to start again",
   app,
   async ({ page, stopWorkers }) => {
+    // WebKitGTK may never fire `install` if the page is left meanwhile.
+    await shows(page, "worker", "^Version");
     await page.goto("/behind-the-scenes/");
     await shows(page, "starts", "^1$");
     await stopWorkers();
