@@ -224,7 +224,13 @@ export async function createVapid(
     tokens.set(origin, { header, until: now + LIFETIME - HOUR });
     const [oldest = ""] = tokens.keys();
     if (tokens.size > MOST_ORIGINS) tokens.delete(oldest);
-    return await header;
+    try {
+      return await header;
+    } catch (error) {
+      // The next one tries anew.
+      tokens.delete(origin);
+      throw error;
+    }
   }
 
   return { publicKey, authorization };

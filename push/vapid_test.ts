@@ -243,6 +243,20 @@ Deno.test("Vapid.authorization() keeps the tokens of the 100 newest origins", as
   assertEquals(signatures.count, 102);
 });
 
+Deno.test("Vapid.authorization() keeps no token that could not be signed", async () => {
+  const vapid = await createVapid(await generateVapidKeys(), {
+    subject: SUBJECT,
+  });
+  const { subtle } = crypto;
+  subtle.sign = () => Promise.reject(new Error("no entropy"));
+  try {
+    await assertRejects(() => vapid.authorization(ENDPOINT), Error, "entropy");
+  } finally {
+    Reflect.deleteProperty(subtle, "sign");
+  }
+  assert((await vapid.authorization(ENDPOINT)).startsWith("vapid t="));
+});
+
 Deno.test("Vapid.authorization() rejects what is not a URL", async () => {
   const vapid = await createVapid(await generateVapidKeys(), {
     subject: SUBJECT,
