@@ -36,6 +36,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { checkText } from "./check_worker/check_text.ts";
 import { denoImports, keepMissing, REMOTE } from "./check_worker/imports.ts";
+import { linesIn } from "./check_worker/lines.ts";
 import { RULES } from "./check_worker/rules.ts";
 
 /**
@@ -198,7 +199,7 @@ Rules: ${Object.keys(RULES).join(", ")}
 
 /**
  * Checks the service worker `entry` and all that it imports, as it is bundled:
- * files of which nothing ends up in the bundle are not looked at.
+ * what does not end up in the bundle, a file or a function, does not matter.
  *
  * As after any build, esbuild's process goes on, but keeps nobody waiting; its
  * `stop()` ends it.
@@ -242,7 +243,7 @@ export async function checkWorker(
   const missing = new Set<string>();
   const texts = new Map<string, string>();
   if (source !== undefined) texts.set(path, source);
-  const { metafile } = await esbuild.build({
+  const { metafile, outputFiles } = await esbuild.build({
     platform: "browser",
     target: "esnext",
     logLevel: "silent",
@@ -262,16 +263,20 @@ export async function checkWorker(
     splitting: false,
     write: false,
     metafile: true,
+    sourcemap: "external",
+    sourcesContent: false,
     plugins: [
       ...plugins as esbuild.Plugin[],
       ...("deno" in process.versions ? [denoImports(path, texts)] : []),
       keepMissing(missing),
     ],
   });
+  const map = outputFiles.find(({ path }) => path.endsWith(".map"));
   return await checkGraph(metafile, {
     folder,
     missing,
     texts,
+    ...(map && { lines: linesIn(map.text) }),
     isWorker: () => true,
     isInlined: false,
   });
@@ -282,6 +287,7 @@ export async function checkWorker(
  * build, with its place; a warning is reported as any other.
  *
  * `import()` of a file that esbuild puts into the same script is no finding here.
+ * A function that nobody calls is looked at, unless its whole file is left out.
  * In a build of classic scripts (`iife`), it is esbuild itself which refuses a
  * top-level await.
  *
@@ -354,6 +360,8 @@ interface Graph {
   missing: Set<string>;
   /** Files that are not read, by path. */
   texts: Map<string, string>;
+  /** The lines of which something is in the bundle, by source, if that is known. */
+  lines?: Map<string, Set<number>>;
   isWorker(entryPoint: string): boolean;
   /** Whether `import()` of a bundled file is a function call. */
   isInlined: boolean;
@@ -397,6 +405,9 @@ async function checkGraph(
       if (!external) reached.add(next);
     }
   }
+  const lines = new Map(
+    [...graph.lines ?? []].map(([path, lines]) => [absolute(path), lines]),
+  );
   const findings = [];
   for (const path of reached) {
     if (!used.has(path)) continue;
@@ -415,6 +426,7 @@ async function checkGraph(
     findings.push(...checkText(name, text, {
       missing: graph.missing,
       inlined: new Set(inlined),
+      lines: lines.get(file),
       ...(graph.format && { format: graph.format }),
     }));
   }

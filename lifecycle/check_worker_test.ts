@@ -102,6 +102,14 @@ testRule("late-listener", [
   Promise.resolve().then(() => sw.addEventListener('message', f));`,
   `declare const self: ServiceWorkerGlobalScope;
   setTimeout(() => self.addEventListener('message', f));`,
+  // SvelteKit's documentation has it so.
+  `const self = globalThis.self as unknown as ServiceWorkerGlobalScope;
+  caches.open('a').then(() => self.addEventListener('fetch', f));`,
+  "setTimeout(() => this.addEventListener('fetch', f));",
+  "(function (sw) { setTimeout(() => sw.addEventListener('fetch', f)); })(self);",
+  "!function (e) { setTimeout(() => { e.onfetch = f; }); }(this);",
+  "setTimeout((() => { self.addEventListener('fetch', f); }) as () => void);",
+  "setTimeout(() => self.addEventListener(`fetch`, f));",
 ], [
   "self.addEventListener('fetch', f); self.onpush = f; onsync = f;",
   "function setUp() { self.addEventListener('fetch', f); } setUp();",
@@ -128,6 +136,12 @@ testRule("late-listener", [
     const self = event.source;
     self.addEventListener('fetch', f);
   });`,
+  "(function (sw) { sw.addEventListener('fetch', f); })(self);",
+  "(function (port) { setTimeout(() => { port.onmessage = f; }); })(g());",
+  `class App { listen() { setTimeout(() => this.addEventListener('fetch', f)); } }
+  new App().listen();`,
+  "var a = b, b = a; setTimeout(() => a.addEventListener('fetch', f));",
+  "setTimeout(() => self.addEventListener(`fetch-${1}`, f));",
 ]);
 
 testRule("function-as-promise", [
@@ -135,6 +149,7 @@ testRule("function-as-promise", [
   onFetch("event.waitUntil(function () {});"),
   onFetch("event.waitUntil(work);", "async function work() {}"),
   onFetch("event.waitUntil(work);", "const work = async () => {}"),
+  onFetch("event.waitUntil(work);", "const work = (async () => {}) as any"),
   "self.onpush = (e) => { e.waitUntil(() => self.registration.showNotification('a')); };",
   "function handle(event: FetchEvent) { event.respondWith(() => f()); } self.onfetch = (event) => handle(event);",
 ], [
@@ -157,6 +172,12 @@ testRule("late-respond-with", [
   onFetch("setTimeout(() => { event.respondWith(f()); });"),
   onFetch("(async () => { await f(); event.respondWith(g()); })();"),
   "self.onfetch = async (e) => { try { await f(); } catch {} e.respondWith(g()); };",
+  // As TypeScript and Babel write what they made of an async function.
+  onFetch(`return __awaiter(void 0, void 0, void 0, function* () {
+    const found = yield caches.match(event.request);
+    if (found) event.respondWith(found);
+  });`),
+  "self.onfetch = _asyncToGenerator(function* (event) { yield f(); event.respondWith(g()); });",
   `async function handle(event) { await f(); event.respondWith(g()); }
   self.addEventListener('fetch', handle);`,
   onFetch(
@@ -178,12 +199,21 @@ testRule("late-respond-with", [
   onFetch("event.respondWith(f().then((r) => r.clone()));"),
   onFetch("const event2 = { respondWith() {} }; event2.respondWith(f);"),
   onFetch("await event.respondWith(f());", "", "async"),
+  onFetch(
+    "for (const a of (function* () { yield 1; event.respondWith(f()); })()) g(a);",
+  ),
 ]);
 
 testRule("late-wait-until", [
   onFetch("await f(); event.waitUntil(g());", "", "async"),
   onFetch("f().then(() => { event.waitUntil(g()); });"),
   onFetch("setTimeout(() => event.waitUntil(g()), 100);"),
+  `self.addEventListener('message', (async (event: ExtendableMessageEvent) => {
+    await f();
+    event.waitUntil(g());
+  }) as EventListener);`,
+  `const onMessage = async (event) => { await f(); event.waitUntil(g()); };
+  self.addEventListener('message', onMessage as EventListener);`,
 ], [
   onFetch("event.waitUntil(f());"),
   onFetch("event.waitUntil(f().then(() => g())); await h();", "", "async"),
@@ -215,6 +245,7 @@ testRule("page-global", [
   "const request = new XMLHttpRequest(); request.open('GET', '/', false);",
   onFetch("const request = new self.XMLHttpRequest(); request.send();"),
   "export const f = () => window.location; f();",
+  "console.log(globalThis.localStorage.length);",
 ], [
   "if (typeof window !== 'undefined') window.foo = document.title;",
   "if ('document' in self) document.title = 'a';",
@@ -226,18 +257,25 @@ testRule("page-global", [
   "export function f({ document }) { return document.title; } f({});",
   "type D = typeof window; type E = Document; console.log({} as D, {} as E);",
   "// document.title\nconsole.log('localStorage');",
+  "console.log(globalThis.document?.title, self.localStorage?.length);",
+  "declare const isBrowser: boolean; if (isBrowser) document.title = 'a';",
+  "if (!import.meta.env.SSR) document.title = 'a';",
+  "if ('ServiceWorkerGlobalScope' in self) f(); else document.title = 'a';",
+  "if (self instanceof WorkerGlobalScope) f(); else document.title = 'a';",
+  "if (typeof importScripts === 'function') f(); else document.title = 'a';",
 ]);
 
 testRule("import-scripts", [
   onFetch("importScripts('/a.js');"),
   "caches.open('a').then(() => importScripts('/a.js'));",
   "setTimeout(() => self.importScripts('/a.js'));",
-  "export {}; importScripts('/b.js');",
 ], [
   "importScripts('/a.js');",
   "if (self.debug) self.importScripts('/a.js');",
   "self.addEventListener('install', () => importScripts('/a.js'));",
   "function load() { importScripts('/a.js'); } load();",
+  // It may be bundled as a classic script.
+  "export {}; importScripts('/b.js');",
 ]);
 
 testRule("module-state", [
@@ -249,6 +287,18 @@ testRule("module-state", [
   function receive(event) { port = event.ports[0]; }
   self.addEventListener('message', receive);`,
   "let token; self.onmessage = (event) => { token = event.data; };",
+  "(() => { let token; self.onmessage = (event) => { token = event.data; }; })();",
+  `(function (sw) {
+    var token;
+    sw.addEventListener('message', function (event) { token = event.data; });
+  })(this);`,
+  `let port: MessagePort;
+  self.addEventListener('message', ((event: MessageEvent) => {
+    port = event.ports[0];
+  }) as EventListener);`,
+  onFetch("state[`user`] = event.request.url;", "const state = {}"),
+  "let port; self.onmessage = (event) => { [port] = event.ports; };",
+  "let a, b; self.onmessage = (event) => { ({ a, b } = event.data); };",
 ], [
   "let db; function open() { return db ??= openDB(); } self.onfetch = () => open();",
   onFetch("db ??= openDB();", "let db"),
@@ -266,6 +316,8 @@ testRule("module-state", [
   "let version = 1; version = 2; self.onfetch = () => f(version);",
   onFetch("self.debug = true;"),
   onFetch("event.foo = 1;", "declare let event: unknown"),
+  onFetch("(() => { let n = 0; n++; })();"),
+  onFetch("const f = () => { let n = 0; return () => n++; }; f()();"),
 ]);
 
 testRule("unbounded-state", [
@@ -298,6 +350,7 @@ testRule("unbounded-state", [
 
 testRule("not-checked", [
   "import { a } from 'not-installed'; a();",
+  "import url from './icon.svg?url'; f(url);",
   "export { a } from './not-there.js';",
   "export * from './not-there.js';",
 ], [
@@ -366,6 +419,100 @@ test("checkWorker() says how bad it is", async () => {
       "document.title = 'a'; self.onfetch = () => { document.title = 'b'; };",
   });
   assertEquals([outside?.severity, inside?.severity], ["error", "warning"]);
+});
+
+test("checkWorker() does not mind what nobody calls", async () => {
+  await using folder = await tempFolder({
+    "sw.ts": `import { keyOf } from "./shared.ts";
+      self.addEventListener("fetch", () => keyOf("a"));
+      export {};`,
+    "shared.ts": `export const keyOf = (name: string) => {
+        return document.title + name;
+      };
+      export function show(text: string): void {
+        document.body.append(text);
+      }
+      export class Page {
+        listen() { setTimeout(() => self.addEventListener("fetch", show)); }
+      }
+      export const isSeen = () =>
+        document.visibilityState === "visible";
+      localStorage.clear();`,
+  });
+  const build = { absWorkingDir: folder.path };
+  const findings = await checkWorker(`${folder.path}/sw.ts`, { build });
+  assertEquals(
+    findings.map(({ rule, line }) => [rule, line]),
+    [["page-global", 2], ["page-global", 12]],
+  );
+});
+
+test("checkWorker() goes on where a file is no code", async () => {
+  await using folder = await tempFolder({
+    "sw.ts": `import icon from "./icon.svg";
+      import { glue } from "./glue.wasm";
+      import page from "./offline.html" with { type: "text" };
+      import data from "./data.json";
+      self.addEventListener("fetch", () => console.log(icon, glue, page, data));
+      await 1;`,
+    "icon.svg": "<svg/>",
+    "glue.wasm": "\0asm",
+    "offline.html": "<p>",
+    "data.json": "{}",
+  });
+  const findings = await checkWorker(`${folder.path}/sw.ts`);
+  assertEquals(findings.map(({ rule }) => rule), ["top-level-await"]);
+});
+
+test("checkWorker() says the same of what a bundler made of a worker", async () => {
+  const contents = `
+    export {};
+    let port: MessagePort | undefined;
+    const seen = new Set<string>();
+    setTimeout(() => self.addEventListener("push", () => {}));
+    self.addEventListener("message", async (event) => {
+      await caches.keys();
+      event.waitUntil(caches.keys());
+    });
+    self.addEventListener("install", (event) => {
+      event.waitUntil(async () => { await caches.open("v1"); });
+    });
+    self.addEventListener("fetch", async (event) => {
+      seen.add(event.request.url);
+      localStorage.setItem("last", event.request.url);
+      const found = await caches.match(event.request);
+      if (found) event.respondWith(found);
+    });
+    self.addEventListener("sync", () => import(String(port)));
+    self.addEventListener("message", ({ ports }) => { port = ports[0]; });
+  `;
+  const rules = [
+    "dynamic-import",
+    "function-as-promise",
+    "late-listener",
+    "late-respond-with",
+    "late-wait-until",
+    "module-state",
+    "page-global",
+    "unbounded-state",
+  ];
+  const how: BuildOptions[] = [
+    { format: "esm" },
+    { format: "esm", minify: true },
+    { format: "esm", target: "es2016" },
+    { format: "iife" },
+    { format: "iife", minify: true },
+  ];
+  for (const options of how) {
+    const { outputFiles: [output] } = await build({
+      ...options,
+      stdin: { contents, loader: "ts" },
+      bundle: true,
+      write: false,
+    });
+    const source = output?.text ?? "";
+    assertEquals((await broken(source)).sort(), rules, source);
+  }
 });
 
 test("checkWorker() rejects what is no script", async () => {

@@ -245,6 +245,280 @@ const STARTERS = {
     self.addEventListener("push", onPush);
     self.addEventListener("notificationclick", onNotificationClick);
   `,
+  "Workbox, as generateSW() writes it": `
+    if (!self.define) {
+      let registry = {};
+      let nextDefineUri;
+      const singleRequire = (uri, parentUri) => {
+        uri = new URL(uri + ".js", parentUri).href;
+        return registry[uri] || new Promise((resolve) => {
+          if ("document" in self) {
+            const script = document.createElement("script");
+            script.src = uri;
+            script.onload = resolve;
+            document.head.appendChild(script);
+          } else {
+            nextDefineUri = uri;
+            importScripts(uri);
+            resolve();
+          }
+        }).then(() => registry[uri]);
+      };
+      self.define = (names, factory) => {
+        const uri = nextDefineUri ||
+          ("document" in self ? document.currentScript.src : "") ||
+          location.href;
+        if (registry[uri]) return;
+        const exports = {};
+        const require = (name) => singleRequire(name, uri);
+        const special = { module: { uri }, exports, require };
+        registry[uri] = Promise.all(
+          names.map((name) => special[name] || require(name)),
+        ).then((modules) => {
+          factory(...modules);
+          return exports;
+        });
+      };
+    }
+    define(["./workbox-6bf4cc54"], function (workbox) {
+      "use strict";
+      self.addEventListener("message", (event) => {
+        if (event.data && event.data.type === "SKIP_WAITING") {
+          self.skipWaiting();
+        }
+      });
+      workbox.precacheAndRoute([{ url: "index.html", revision: "1" }], {});
+      workbox.cleanupOutdatedCaches();
+    });
+  `,
+  "Workbox, as generateSW() minifies it":
+    'if(!self.define){let e,s={};const i=(i,n)=>(i=new URL(i+".js",n).href,s[i]||new Promise((s=>{if("document"in self){const e=document.createElement("script");e.src=i,e.onload=s,document.head.appendChild(e)}else e=i,importScripts(i),s()})).then((()=>s[i])));self.define=(n,r)=>{const t=e||("document"in self?document.currentScript.src:"")||location.href;if(s[t])return;let o={};const l=e=>i(e,t),c={module:{uri:t},exports:o,require:l};s[t]=Promise.all(n.map((e=>c[e]||l(e)))).then((e=>(r(...e),o)))}}define(["./workbox-3896e580"],(function(e){"use strict";self.addEventListener("message",(e=>{e.data&&"SKIP_WAITING"===e.data.type&&self.skipWaiting()})),e.precacheAndRoute([{url:"index.html",revision:"1"}],{})}));',
+  "sw-precache, in ES5 and minified":
+    '"use strict";var precacheConfig=[["/index.html","1"]],cacheName="sw-precache-v3-"+(self.registration?self.registration.scope:""),urlsToCacheKeys=new Map(precacheConfig.map(function(e){return[new URL(e[0],self.location).toString(),e[1]]}));function setOfCachedUrls(e){return e.keys().then(function(e){return new Set(e.map(function(e){return e.url}))})}self.addEventListener("install",function(e){e.waitUntil(caches.open(cacheName).then(function(e){return setOfCachedUrls(e).then(function(n){return Promise.all(Array.from(urlsToCacheKeys.values()).map(function(t){if(!n.has(t))return fetch(t).then(function(n){return e.put(t,n)})}))})}).then(function(){return self.skipWaiting()}))}),self.addEventListener("fetch",function(e){if("GET"===e.request.method){var n=urlsToCacheKeys.has(e.request.url);n&&e.respondWith(caches.open(cacheName).then(function(n){return n.match(urlsToCacheKeys.get(e.request.url))}).catch(function(){return fetch(e.request)}))}});',
+  "PWABuilder": `
+    importScripts("https://example.com/workbox-sw.js");
+    const CACHE = "pwabuilder-page";
+    const offlineFallbackPage = "offline.html";
+    self.addEventListener("message", (event) => {
+      if (event.data && event.data.type === "SKIP_WAITING") self.skipWaiting();
+    });
+    self.addEventListener("install", async (event) => {
+      event.waitUntil(
+        caches.open(CACHE).then((cache) => cache.add(offlineFallbackPage)),
+      );
+    });
+    if (workbox.navigationPreload.isSupported()) {
+      workbox.navigationPreload.enable();
+    }
+    self.addEventListener("fetch", (event) => {
+      if (event.request.mode === "navigate") {
+        event.respondWith((async () => {
+          try {
+            const preloaded = await event.preloadResponse;
+            if (preloaded) return preloaded;
+            return await fetch(event.request);
+          } catch {
+            const cache = await caches.open(CACHE);
+            return await cache.match(offlineFallbackPage);
+          }
+        })());
+      }
+    });
+  `,
+  "an injected manifest, with push from elsewhere": `
+    import { precacheAndRoute } from "workbox-precaching";
+    importScripts("https://example.com/OneSignalSDK.sw.js");
+    precacheAndRoute(self.__WB_MANIFEST);
+  `,
+  "Firebase": `
+    importScripts("https://example.com/firebase-app-compat.js");
+    importScripts("https://example.com/firebase-messaging-compat.js");
+    firebase.initializeApp({ projectId: "app" });
+    const messaging = firebase.messaging();
+    messaging.onBackgroundMessage((payload) => {
+      const { title, body } = payload.notification;
+      self.registration.showNotification(title, { body });
+    });
+  `,
+  "Mock Service Worker": `
+    const PACKAGE_VERSION = "2.0.0";
+    const activeClientIds = new Set();
+    addEventListener("install", function () { self.skipWaiting(); });
+    addEventListener("activate", function (event) {
+      event.waitUntil(self.clients.claim());
+    });
+    addEventListener("message", async function (event) {
+      const clientId = Reflect.get(event.source || {}, "id");
+      if (!clientId || !self.clients) return;
+      const client = await self.clients.get(clientId);
+      if (!client) return;
+      const allClients = await self.clients.matchAll({ type: "window" });
+      switch (event.data) {
+        case "KEEPALIVE_REQUEST": {
+          client.postMessage({ type: "KEEPALIVE_RESPONSE" });
+          break;
+        }
+        case "MOCK_ACTIVATE": {
+          activeClientIds.add(clientId);
+          break;
+        }
+        case "CLIENT_CLOSED": {
+          activeClientIds.delete(clientId);
+          if (allClients.length === 1) self.registration.unregister();
+          break;
+        }
+      }
+    });
+    addEventListener("fetch", function (event) {
+      const { request } = event;
+      if (request.mode === "navigate") return;
+      if (request.cache === "only-if-cached" && request.mode !== "same-origin") {
+        return;
+      }
+      if (activeClientIds.size === 0) return;
+      event.respondWith(handleRequest(event, crypto.randomUUID()));
+    });
+    async function handleRequest(event, requestId) {
+      const client = await self.clients.get(event.clientId);
+      const response = await fetch(event.request);
+      if (client && activeClientIds.has(client.id)) {
+        client.postMessage({ requestId, status: response.status });
+      }
+      return response;
+    }
+  `,
+  "Squoosh, with helpers that answer": `
+    declare var self: ServiceWorkerGlobalScope;
+
+    function cacheOrNetwork(event: FetchEvent): void {
+      event.respondWith(
+        (async function () {
+          const cached = await caches.match(event.request, { ignoreSearch: true });
+          return cached || fetch(event.request);
+        })(),
+      );
+    }
+    function serveShareTarget(event: FetchEvent): void {
+      const dataPromise = event.request.formData();
+      event.respondWith(Response.redirect("/?share-target"));
+      event.waitUntil(
+        (async function () {
+          await nextMessage("share-ready");
+          const client = await self.clients.get(event.resultingClientId);
+          client!.postMessage({ file: (await dataPromise).get("file") });
+        })(),
+      );
+    }
+    const resolvers = new Map<string, (() => void)[]>();
+    function nextMessage(text: string): Promise<void> {
+      return new Promise((resolve) => {
+        if (!resolvers.has(text)) resolvers.set(text, []);
+        resolvers.get(text)!.push(resolve);
+      });
+    }
+    self.addEventListener("message", (event) => {
+      const waiting = resolvers.get(event.data);
+      if (!waiting) return;
+      resolvers.delete(event.data);
+      for (const resolve of waiting) resolve();
+    });
+    self.addEventListener("message", (event) => {
+      switch (event.data) {
+        case "cache-all":
+          event.waitUntil(caches.open("all"));
+          break;
+        case "skip-waiting":
+          self.skipWaiting();
+          break;
+      }
+    });
+    self.addEventListener("fetch", (event) => {
+      const url = new URL(event.request.url);
+      if (url.origin !== location.origin) return;
+      if (url.pathname === "/editor") {
+        event.respondWith(Response.redirect("/"));
+        return;
+      }
+      if (event.request.method === "POST") {
+        serveShareTarget(event);
+        return;
+      }
+      if (event.request.method !== "GET") return;
+      cacheOrNetwork(event);
+    });
+  `,
+  "one file for page and worker, as coi-serviceworker is": `
+    if (typeof window === "undefined") {
+      self.addEventListener("install", () => self.skipWaiting());
+      self.addEventListener("message", (event) => {
+        if (event.data?.type !== "deregister") return;
+        self.registration.unregister()
+          .then(() => self.clients.matchAll())
+          .then((clients) => {
+            clients.forEach((client) => client.navigate(client.url));
+          });
+      });
+      self.addEventListener("fetch", function (event) {
+        event.respondWith(
+          fetch(event.request).then((response) => {
+            const headers = new Headers(response.headers);
+            headers.set("Cross-Origin-Opener-Policy", "same-origin");
+            return new Response(response.body, { headers });
+          }).catch((error) => console.error(error)),
+        );
+      });
+    } else {
+      (() => {
+        const reloaded = window.sessionStorage.getItem("reloaded");
+        const { src } = window.document.currentScript;
+        if (!reloaded) navigator.serviceWorker.register(src);
+      })();
+    }
+  `,
+  "a bundle of Rolldown, minified":
+    "const e=`app-v1`,t=[`/`,`/app.js`];self.addEventListener(`install`,n=>{n.waitUntil(caches.open(e).then(e=>e.addAll(t)))}),self.addEventListener(`activate`,t=>{t.waitUntil((async()=>{for(let t of await caches.keys())t!==e&&await caches.delete(t);await self.clients.claim()})())}),self.addEventListener(`fetch`,t=>{t.request.method===`GET`&&t.respondWith((async()=>{let n=await caches.open(e),r=await n.match(t.request);if(r)return r;let i=await fetch(t.request);return i.ok&&t.waitUntil(n.put(t.request,i.clone())),i})())});",
+  "a bundle of webpack": `
+    (() => {
+      "use strict";
+      var modules = {
+        913() { try { self["workbox:core:7.0.0"] && _(); } catch (e) {} },
+        80(module, exports, require) {
+          require.d(exports, { open: () => open });
+          let promise;
+          const open = () => promise || (promise = caches.open("v1"));
+        },
+      };
+      var cache = {};
+      function require(id) {
+        var cached = cache[id];
+        if (cached !== undefined) return cached.exports;
+        var module = cache[id] = { exports: {} };
+        modules[id](module, module.exports, require);
+        return module.exports;
+      }
+      require.d = (exports, definition) => {
+        for (var key in definition) {
+          Object.defineProperty(exports, key, { get: definition[key] });
+        }
+      };
+      require.g = (function () {
+        if (typeof globalThis === "object") return globalThis;
+        try {
+          return this || new Function("return this")();
+        } catch (e) {
+          if (typeof window === "object") return window;
+        }
+      })();
+      (() => {
+        var store = require(80);
+        self.addEventListener("fetch", (event) => {
+          event.respondWith(
+            (0, store.open)().then((cache) => cache.match(event.request)),
+          );
+        });
+      })();
+    })();
+  `,
   "a classic script with Workbox from elsewhere": `
     importScripts("https://example.com/workbox-sw.js");
     workbox.routing.registerRoute(
@@ -285,6 +559,91 @@ function test(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, fn, sanitizeOps: false, sanitizeResources: false });
 }
 
+/** Workers in the shape that starters give them, and what is wrong with them. */
+const FAULTY = {
+  "Docusaurus": [
+    `
+    (async () => {
+      const params = Object.fromEntries(new URLSearchParams(location.search));
+      const controller = new PrecacheController();
+      if (params.custom) await (await import(params.custom)).default(params);
+      self.addEventListener("install", (event) => {
+        event.waitUntil(controller.install(event));
+      });
+      self.addEventListener("fetch", async (event) => {
+        if (!params.offlineMode) return;
+        const key = controller.getCacheKeyForURL(event.request.url);
+        if (key) event.respondWith(caches.match(key));
+      });
+    })();
+  `,
+    ["5 dynamic-import", "6 late-listener", "9 late-listener"],
+  ],
+  "a tutorial of 2016": [
+    `
+    (function (global) {
+      "use strict";
+      var log = [];
+      var user;
+      global.addEventListener("install", function (event) {
+        event.waitUntil(function () { return caches.open("v1"); });
+      });
+      global.addEventListener("fetch", function (event) {
+        log.push(event.request.url);
+        caches.match(event.request).then(function (response) {
+          if (response) event.respondWith(response);
+        });
+      });
+      global.addEventListener("message", function (event) {
+        user = event.data;
+        localStorage.user = user;
+      });
+    })(this);
+  `,
+    [
+      "7 function-as-promise",
+      "10 unbounded-state",
+      "12 late-respond-with",
+      "16 module-state",
+      "17 page-global",
+    ],
+  ],
+  "TypeScript that casts its listeners": [
+    `
+    const sw = globalThis.self as unknown as ServiceWorkerGlobalScope;
+    let count = 0;
+    sw.addEventListener("fetch", (async (event: FetchEvent) => {
+      count++;
+      const response = await caches.match(event.request);
+      if (response) event.respondWith(response);
+    }) as unknown as EventListener);
+    const onPush = (async (event: PushEvent) => {
+      const text = await event.data?.text();
+      event.waitUntil(sw.registration.showNotification(String(text)));
+    }) as unknown as EventListener;
+    sw.addEventListener("push", onPush);
+  `,
+    ["5 module-state", "7 late-respond-with", "11 late-wait-until"],
+  ],
+  "webpack's module with top-level await": [
+    `
+    (() => {
+      var modules = {
+        1: (module, exports, require) => {
+          require.a(module, async (dependencies, done) => {
+            var [config] = await dependencies;
+            self.addEventListener("fetch", (event) => config.answer(event));
+            done();
+          });
+        },
+      };
+      modules[1]({}, {}, { a() {} });
+    })();
+  `,
+    ["7 late-listener"],
+  ],
+} satisfies Record<string, [source: string, places: string[]]>;
+
 function placesOf(findings: CheckWorkerFinding[]): string[] {
   return findings.map(({ file, line, rule }) => `${file}:${line} ${rule}`);
 }
@@ -299,6 +658,15 @@ for (const [name, source] of Object.entries(STARTERS)) {
   test(`checkWorker() accepts a worker for ${name}`, async () => {
     const build = { external: EXTERNAL };
     assertEquals(placesOf(await checkWorker("sw.ts", { source, build })), []);
+  });
+}
+
+for (const [name, [source, places]] of Object.entries(FAULTY)) {
+  test(`checkWorker() says what is wrong with a worker of ${name}`, async () => {
+    assertEquals(
+      placesOf(await checkWorker("sw.ts", { source })),
+      places.map((place) => `sw.ts:${place}`),
+    );
   });
 }
 

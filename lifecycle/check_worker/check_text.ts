@@ -15,6 +15,7 @@ import {
   isGlobal,
   isLate,
   listenersAround,
+  textOf,
 } from "./places.ts";
 import { PAGE_GLOBALS, type Report, RULES } from "./rules.ts";
 import { checkAssignment, checkGrowth } from "./state.ts";
@@ -22,11 +23,20 @@ import { checkAssignment, checkGrowth } from "./state.ts";
 const ALLOW_REGEXP =
   /^[\s*]*check-worker-allow\b\s*([\w-]*)\s*:?\s*([^]*?)\s*$/;
 
+/** Names by which scripts ask whether they run in a page. */
+const ASKING_REGEXP =
+  /^(is|in|has|can|use|_)*(browser|dom|ssr)$|^(is|has|in)_?(server|window|document)$|GlobalScope$/i;
+
+const DECLARATION_REGEXP =
+  /^(Class|ExportDefault|ExportNamed|Function|Variable)Declaration$/;
+
 /** What the graph knows about the imports of a file. */
 export interface Imports {
   missing: Set<string>;
   inlined: Set<string>;
   format?: string;
+  /** The lines of which something is in the bundle, if that is known. */
+  lines: ReadonlySet<number> | undefined;
 }
 
 /** Checks one file. */
@@ -56,8 +66,27 @@ export function checkText(
   };
   visit(ast, imports, report);
   const allowed = readAllowed(ast, lines, report);
-  return findings.filter(({ rule, line }) => !allowed.has(`${rule} ${line}`))
-    .sort((a, b) => a.line - b.line || a.column - b.column);
+  const unused = unusedLines(ast, imports.lines);
+  return findings.filter(({ rule, line }) =>
+    !allowed.has(`${rule} ${line}`) && !unused.has(line)
+  ).sort((a, b) => a.line - b.line || a.column - b.column);
+}
+
+/** The lines of the declarations of which nothing is in the bundle. */
+function unusedLines(
+  { program }: File,
+  used: ReadonlySet<number> | undefined,
+): Set<number> {
+  const declared = program.body.flatMap(({ type, loc }) => {
+    if (!loc || !DECLARATION_REGEXP.test(type)) return [];
+    const { start, end } = loc;
+    const length = end.line - start.line + 1;
+    return [Array.from({ length }, (_, index) => start.line + index)];
+  });
+  const unused = declared.filter((lines) =>
+    used && !lines.some((line) => used.has(line))
+  );
+  return new Set(unused.flat());
 }
 
 /** The syntax of a file, unless it is in one that nobody knows. */
@@ -159,24 +188,26 @@ function visit(ast: File, imports: Imports, report: Report): void {
       isModule = true;
     },
     ImportExpression({ node }) {
-      const { source } = node;
-      const isInlined = source.type === "StringLiteral" &&
-        imports.inlined.has(source.value);
-      if (!isInlined) report("dynamic-import", node);
+      if (!imports.inlined.has(textOf(node.source) ?? "")) {
+        report("dynamic-import", node);
+      }
     },
     UnaryExpression({ node }) {
       const { operator, argument } = node;
       asksForGlobals ||= operator === "typeof" &&
         argument.type === "Identifier" &&
-        Object.hasOwn(PAGE_GLOBALS, argument.name);
+        (Object.hasOwn(PAGE_GLOBALS, argument.name) ||
+          argument.name === "importScripts");
     },
     BinaryExpression({ node }) {
       const { operator, left } = node;
-      asksForGlobals ||= operator === "in" && left.type === "StringLiteral" &&
-        Object.hasOwn(PAGE_GLOBALS, left.value);
+      const name = textOf(left) ?? "";
+      asksForGlobals ||= operator === "in" &&
+        (Object.hasOwn(PAGE_GLOBALS, name) || ASKING_REGEXP.test(name));
     },
     Identifier(path) {
       const { name } = path.node;
+      asksForGlobals ||= ASKING_REGEXP.test(name) && isValue(path);
       if (!Object.hasOwn(PAGE_GLOBALS, name)) return;
       if (path.isReferencedIdentifier() && isValue(path) && isGlobal(path)) {
         pageGlobals.push({ path, name });
@@ -186,7 +217,9 @@ function visit(ast: File, imports: Imports, report: Report): void {
       const name = globalName(path);
       // By itself it is undefined, and can be asked for.
       if (name === undefined || !Object.hasOwn(PAGE_GLOBALS, name)) return;
-      const isUsed = path.key === "object" || path.parentPath.isNewExpression();
+      const { parent } = path;
+      const isUsed = parent.type === "NewExpression" ||
+        path.key === "object" && !("optional" in parent && parent.optional);
       if (isUsed) pageGlobals.push({ path, name });
       else asksForGlobals = true;
     },
@@ -200,7 +233,11 @@ function visit(ast: File, imports: Imports, report: Report): void {
       checkGrowth(path, report);
     },
     AssignmentExpression(path) {
-      checkTarget(path, path.get("left"));
+      const left = path.get("left");
+      const targets = left.isPattern()
+        ? Object.values(left.getBindingIdentifierPaths()).flat().slice(0, 1)
+        : [left];
+      for (const target of targets) checkTarget(path, target);
     },
     UpdateExpression(path) {
       checkTarget(path, path.get("argument"));
@@ -219,8 +256,7 @@ function visit(ast: File, imports: Imports, report: Report): void {
     if (isLate(path) && !listener.includes("install")) {
       report("import-scripts", path.node);
     } else if (
-      isModule && !path.getFunctionParent() && imports.format !== "iife" &&
-      imports.format !== "cjs"
+      isModule && !path.getFunctionParent() && imports.format === "esm"
     ) {
       report("import-scripts", path.node, {
         severity: "warning",

@@ -5,12 +5,15 @@
 import type * as esbuild from "esbuild";
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
-import { dirname, relative } from "node:path";
+import { dirname, extname, relative } from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
 
 /** A package, and what may follow its name. */
 const PACKAGE_REGEXP = /^((?:@[^/@]+\/)?[^./@:][^/@:]*)(.*)$/;
+
+/** What esbuild reads unless it is told otherwise. */
+const READ_REGEXP = /\.([cm]?[jt]sx?|css|json|txt)$/;
 
 /** What esbuild puts before the URL of a module that is not a file. */
 export const REMOTE = "remote:";
@@ -126,12 +129,21 @@ async function readDenoGraph(entry: string): Promise<DenoGraph | undefined> {
   }
 }
 
-/** Lets a build go on without what is not found, and remembers its name. */
+/**
+ * Lets a build go on without what is not found, whose name it remembers, and with
+ * nothing in place of what is neither code nor data.
+ */
 export function keepMissing(missing: Set<string>): esbuild.Plugin {
   const ASKED = {};
   return {
     name: "keep-missing",
     setup(build) {
+      const { loader = {} } = build.initialOptions;
+      build.onLoad({ filter: /\.\w+$/ }, ({ path, with: attributes }) => {
+        const isRead = READ_REGEXP.test(path) || extname(path) in loader ||
+          "type" in attributes;
+        return isRead ? undefined : { contents: "", loader: "empty" };
+      });
       build.onResolve({ filter: /.*/ }, async (args) => {
         const { path, pluginData, kind, ...how } = args;
         if (pluginData === ASKED || kind === "entry-point") return;

@@ -8,8 +8,13 @@ import type { Node } from "@babel/types";
 export const EVENT_REGEXP =
   /^(install|activate|fetch|message|messageerror|push|pushsubscriptionchange|notificationclick|notificationclose|sync|periodicsync|backgroundfetch(success|fail|abort|click)|contentdelete|cookiechange|canmakepayment|paymentrequest)$/;
 
+const SELF_REGEXP = /^(self|globalThis)$/;
+
 const DEFERRING_REGEXP =
   /^(setTimeout|setInterval|queueMicrotask|requestIdleCallback)$/;
+
+/** What compilers give the generators to that they make of async functions. */
+const HELPER_REGEXP = /^_+(async|awaiter|asyncToGenerator)$/;
 
 /** The worker events in whose listeners a place is. */
 export function listenersAround(path: NodePath): string[] {
@@ -24,7 +29,7 @@ export function listenersAround(path: NodePath): string[] {
 
 /** The worker events that a function listens to. */
 export function listenerNames(path: NodePath): string[] {
-  const places = [path, ...referencesOf(path)];
+  const places = [path, ...referencesOf(path)].map(wrapped);
   return places.flatMap((place) => {
     const parent = place.parentPath;
     if (parent?.isCallExpression() && place.listKey === "arguments") {
@@ -46,10 +51,8 @@ export function listenerNames(path: NodePath): string[] {
 export function eventIn(
   path: NodePath<Node & { type: "CallExpression" }>,
 ): string | undefined {
-  const [name] = path.node.arguments;
-  return name?.type === "StringLiteral" && EVENT_REGEXP.test(name.value)
-    ? name.value
-    : undefined;
+  const name = textOf(path.node.arguments[0]);
+  return name !== undefined && EVENT_REGEXP.test(name) ? name : undefined;
 }
 
 /**
@@ -85,7 +88,8 @@ export function isLate(
 }
 
 /** Whether a function is given to what calls it in a task or job of its own. */
-function isCalledLater(path: NodePath): boolean {
+function isCalledLater(callback: NodePath): boolean {
+  const path = wrapped(callback);
   const parent = path.parentPath;
   if (parent?.isAssignmentExpression() && path.key === "right") {
     const { left } = parent.node;
@@ -124,8 +128,18 @@ function isAfterAwait(path: NodePath, owner: NodePath): boolean {
     ForOfStatement(statement) {
       if (statement.node.await) visitAwait(statement);
     },
+    YieldExpression(awaited) {
+      if (isMadeOfAsync(owner)) visitAwait(awaited);
+    },
   });
   return found;
+}
+
+/** Whether a generator is what a compiler made of an async function. */
+function isMadeOfAsync({ listKey, parent }: NodePath): boolean {
+  return listKey === "arguments" && parent?.type === "CallExpression" &&
+    parent.callee.type === "Identifier" &&
+    HELPER_REGEXP.test(parent.callee.name);
 }
 
 /** Whether what begins at `from` can go on to `to`, further down. */
@@ -164,16 +178,47 @@ export function globalName(path: NodePath): string | undefined {
 }
 
 /** Whether an expression is the worker's global scope, under whatever name. */
-function isSelf(path: NodePath): boolean {
+function isSelf(path: NodePath, seen: readonly Binding[] = []): boolean {
   const place = unwrap(path);
+  if (place.isThisExpression()) {
+    // A classic script's own; that of a module is undefined.
+    return place.findParent((parent) =>
+      parent.isClass() ||
+      parent.isFunction() && !parent.isArrowFunctionExpression()
+    ) === null;
+  }
+  if (place.isMemberExpression()) {
+    return SELF_REGEXP.test(propertyOf(place.node) ?? "") &&
+      isSelf(place.get("object"), seen);
+  }
   if (!place.isIdentifier()) return false;
-  if (isGlobal(place)) return /^(self|globalThis)$/.test(place.node.name);
+  if (isGlobal(place)) return SELF_REGEXP.test(place.node.name);
   const binding = bindingOf(place);
-  if (!binding?.constant || !binding.path.isVariableDeclarator()) return false;
-  const init = binding.path.get("init");
-  return !Array.isArray(init) && init.node?.type !== undefined &&
-    binding.path.node.id.type === "Identifier" && init.node !== place.node &&
-    isSelf(init as NodePath);
+  if (!binding?.constant || seen.includes(binding)) return false;
+  const value = valueOf(binding);
+  return value !== undefined && isSelf(value, [...seen, binding]);
+}
+
+/** What a constant stands for, or a parameter of a function that is called in its place. */
+function valueOf({ kind, path }: Binding): NodePath | undefined {
+  if (path.isVariableDeclarator()) {
+    const { id, init } = path.node;
+    return id.type === "Identifier" && init
+      ? path.get("init") as NodePath
+      : undefined;
+  }
+  if (kind !== "param" || !path.parentPath) return undefined;
+  return callInPlace(path.parentPath)?.get("arguments")[Number(path.key)];
+}
+
+/** The call of a function where it is written, as in `(() => {})()`. */
+export function callInPlace(
+  path: NodePath,
+): NodePath<Node & { type: "CallExpression" }> | undefined {
+  const { key, parentPath } = wrapped(path);
+  return path.isFunction() && key === "callee" && parentPath?.isCallExpression()
+    ? parentPath
+    : undefined;
 }
 
 export function isGlobal(
@@ -195,7 +240,7 @@ export function isAmbient(binding: Binding): boolean {
 export function functionIn({ path }: Binding): NodePath | undefined {
   if (path.isFunctionDeclaration()) return path;
   if (!path.isVariableDeclarator()) return undefined;
-  const init = path.get("init") as NodePath;
+  const init = unwrap(path.get("init") as NodePath);
   return init.isFunctionExpression() || init.isArrowFunctionExpression()
     ? init
     : undefined;
@@ -203,7 +248,8 @@ export function functionIn({ path }: Binding): NodePath | undefined {
 
 /** Where a function is mentioned by its name, if it has one. */
 function referencesOf(path: NodePath): NodePath[] {
-  const { node, parent } = path;
+  const { node } = path;
+  const { parent } = wrapped(path);
   const id = node.type === "FunctionDeclaration"
     ? node.id
     : parent?.type === "VariableDeclarator"
@@ -225,7 +271,16 @@ export function propertyOf(
   { computed, property }: Node & { type: "MemberExpression" },
 ): string | undefined {
   if (!computed && property.type === "Identifier") return property.name;
-  return property.type === "StringLiteral" ? property.value : undefined;
+  return textOf(property);
+}
+
+/** The text that a node is, in whatever quotes. */
+export function textOf(node: Node | undefined): string | undefined {
+  if (node?.type === "StringLiteral") return node.value;
+  if (node?.type !== "TemplateLiteral" || node.expressions.length > 0) {
+    return undefined;
+  }
+  return node.quasis[0]?.value.cooked ?? undefined;
 }
 
 /** An expression without the types around it. */
@@ -236,5 +291,15 @@ export function unwrap(path: NodePath): NodePath {
     at.isTSSatisfiesExpression() || at.isTSTypeAssertion() ||
     at.isParenthesizedExpression()
   ) at = at.get("expression") as NodePath;
+  return at;
+}
+
+/** An expression with the types around it. */
+function wrapped(path: NodePath): NodePath {
+  let at = path;
+  while (
+    at.key === "expression" && at.parentPath &&
+    unwrap(at.parentPath).node === unwrap(at).node
+  ) at = at.parentPath;
   return at;
 }

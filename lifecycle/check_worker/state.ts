@@ -6,9 +6,11 @@ import type { Binding, NodePath } from "@babel/traverse";
 import type { Node } from "@babel/types";
 import {
   bindingOf,
+  callInPlace,
   isAmbient,
   listenersAround,
   propertyOf,
+  textOf,
   unwrap,
 } from "./places.ts";
 import type { Report } from "./rules.ts";
@@ -32,7 +34,7 @@ export function checkAssignment(
   }
   if (collectionOf(binding) === undefined) return;
   const { computed, property } = place.node;
-  if (!computed || property.type === "StringLiteral") {
+  if (!computed || textOf(property) !== undefined) {
     const isSize = propertyOf(place.node) === "length";
     if (!isSize && !isGuarded(path, binding)) {
       report("module-state", path.node);
@@ -122,8 +124,16 @@ function isUnbounded(binding: Binding): boolean {
   });
 }
 
-/** Whether a variable belongs to the module, and not to a type. */
+/** Whether a variable belongs to the script, and not to a type. */
 function isModuleVariable(binding: Binding): boolean {
-  return binding.scope.path.isProgram() && !isAmbient(binding) &&
+  return isRunOnce(binding.scope.path) && !isAmbient(binding) &&
     /^(const|let|var)$/.test(binding.kind);
+}
+
+/** Whether a place is in no function but such as are called in their place. */
+function isRunOnce(path: NodePath): boolean {
+  const owner = path.isFunction() ? path : path.getFunctionParent();
+  if (!owner) return true;
+  const call = callInPlace(owner);
+  return call !== undefined && isRunOnce(call);
 }
