@@ -12,6 +12,8 @@
  */
 
 import * as esbuild from "esbuild";
+import type { ChildProcess } from "node:child_process";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -60,6 +62,13 @@ const NPM_REGEXP = /^npm:\/?((?:@[^/@]+\/)?[^/@]+)(@[^/]+)?(\/.*)?$/;
 const BARE_REGEXP = /^((?:@[^/]+\/)?[^./@:][^/:]*)(\/[^:]*)?$/;
 
 const bundles = new Map<string, Promise<Bundle>>();
+let service: Service | undefined;
+
+/** esbuild's process. */
+interface Service {
+  process: ChildProcess;
+  ended: Promise<unknown>;
+}
 
 /** Bundles `entry`, a file URL or path, and all that it imports. */
 export function bundle(
@@ -74,10 +83,28 @@ export function bundle(
   return promise;
 }
 
-/** Ends esbuild's process, which otherwise keeps the caller's alive. */
-export function stop(): Promise<void> {
+/** Ends esbuild's process, and resolves when it has ended. */
+export async function stop(): Promise<void> {
   bundles.clear();
-  return esbuild.stop();
+  const stopped = service;
+  service = undefined;
+  await esbuild.stop();
+  // esbuild has told the runtime not to wait for it.
+  stopped?.process.ref();
+  await stopped?.ended;
+}
+
+/** Starts esbuild, which neither shows its process nor waits for its end. */
+function start(): void {
+  if (service) return;
+  const remember = (message: unknown) => {
+    const { process } = message as { process: ChildProcess };
+    const ended = new Promise((resolve) => process.once("close", resolve));
+    service = { process, ended };
+  };
+  subscribe("child_process", remember);
+  esbuild.initialize({});
+  unsubscribe("child_process", remember);
 }
 
 async function bundleAfresh(
@@ -100,6 +127,7 @@ async function bundleAfresh(
   const path = String(entry).startsWith("file:")
     ? fileURLToPath(entry)
     : String(entry);
+  start();
   const result = await esbuild.build({
     ...(source === undefined ? { entryPoints: [path] } : {
       stdin: {

@@ -1,6 +1,8 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import type { ChildProcess } from "node:child_process";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { bundle, type BundleOptions, stop } from "./build.ts";
 
 const ENTRY = new URL("entry.ts", import.meta.url);
@@ -88,6 +90,23 @@ test("bundle() answers from memory if asked to", async () => {
   const once = (cache: boolean) => bundle(ENTRY, { source: "1;", cache });
   assert(await once(true) === await once(true));
   assert(await once(false) !== await once(false));
+});
+
+Deno.test("stop() resolves when the bundler's process has ended", async () => {
+  await stop();
+  const ended: boolean[] = [];
+  const watch = (message: unknown) => {
+    const { process } = message as { process: ChildProcess };
+    const index = ended.push(false) - 1;
+    process.once("close", () => ended[index] = true);
+  };
+  subscribe("child_process", watch);
+  for (let i = 0; i < 2; i++) {
+    await bundle(ENTRY, { source: "1;", cache: true });
+    await stop();
+  }
+  unsubscribe("child_process", watch);
+  assertEquals(ended, [true, true]);
 });
 
 test("bundle() rejects what does not resolve", async () => {
