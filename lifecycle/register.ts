@@ -95,8 +95,8 @@ const JAVASCRIPT_REGEXP =
  * @throws {AbortSignal["reason"]} If `options.signal` is aborted first.
  * @throws {DOMException} Named "NotSupportedError" if `container` is undefined;
  * "SecurityError" if the scope is not under the path that the script may have,
- * the script is redirected, is not served as JavaScript, or is of another origin;
- * "TimeoutError" after 60 seconds.
+ * the script is redirected, is not served as JavaScript, or is of another origin,
+ * or for what else the browser says; "TimeoutError" after 60 seconds.
  * @throws {TypeError} If the script cannot be fetched, is missing, or throws.
  *
  * @example Registering, or going on without
@@ -202,7 +202,7 @@ export async function register<R>(
 /** What is wrong with a script, as far as can be seen from here, and what mends it. */
 async function findFault(
   look: () => Promise<Response>,
-  { name }: Error,
+  { message, name }: Error,
   scope = "./",
 ): Promise<string | undefined> {
   const isRefused = name === "SecurityError";
@@ -227,6 +227,9 @@ async function findFault(
   if (!isRefused) return undefined;
   const allowed = headers.get("service-worker-allowed") ?? "./";
   const { pathname } = new URL(allowed, url);
+  if (new URL(scope, url).pathname.startsWith(pathname)) {
+    return `the browser refuses it, and says "${message}"`;
+  }
   return `the scope "${scope}" is not under "${pathname}"; choose one that is, move the script up, or serve it with the header "Service-Worker-Allowed: ${scope}"`;
 }
 

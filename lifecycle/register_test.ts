@@ -136,6 +136,23 @@ Deno.test("register() says that the scope is not under the script's path", async
   );
 });
 
+Deno.test("register() says what the browser says where all that it sees is right", async () => {
+  const why = "An SSL certificate error occurred";
+  const container = refusing(new DOMException(why, "SecurityError"));
+  const fetch = () => {
+    const response = new Response("", { headers: SCRIPT });
+    const url = "https://example.test/sw.js";
+    return Promise.resolve(
+      Object.defineProperty(response, "url", { value: url }),
+    );
+  };
+  await assertRejects(
+    () => register(container, "/sw.js", { scope: "/", fetch }),
+    DOMException,
+    `Cannot register /sw.js: the browser refuses it, and says "${why}"`,
+  );
+});
+
 Deno.test("register() says that the script is of another origin", async () => {
   const container = refusing(new DOMException("no", "SecurityError"));
   const fetch = () => Promise.reject(new TypeError("not same-origin"));
