@@ -97,7 +97,8 @@ export interface ApplyUpdateOptions {
    */
   container?: ApplyUpdateContainer | undefined;
   /**
-   * The locks of the origin. Without any, no hold is seen.
+   * The locks of the origin. Without any, or where the browser refuses them, no
+   * hold is seen.
    *
    * @default {navigator.locks}
    */
@@ -204,6 +205,7 @@ export async function applyUpdate(
   }
 
   function ask(): void {
+    if (over.signal.aborted) return;
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = ({ data }) => {
       if (data?.[KEY]?.skippingWaiting) expireIn(PATIENCE);
@@ -220,12 +222,16 @@ export async function applyUpdate(
   }
 
   async function askUnlessHeld(locks: ApplyUpdateLocks): Promise<void> {
+    let isRefused = true;
     await locks.request(name, { ifAvailable: true }, async (lock) => {
+      isRefused = false;
       if (!lock) await refuseIfHeld(name, locks, over.signal);
-      if (over.signal.aborted) return;
       ask();
       // Nobody begins to hold what is under way.
       await promise.catch(() => {});
+    }).catch((error) => {
+      if (!isRefused) throw error;
+      ask();
     });
   }
 

@@ -209,6 +209,13 @@ Deno.test("applyUpdate() lets nobody hold the update while it is under way", asy
   assertEquals(await applied, "Enough");
 });
 
+Deno.test("applyUpdate() sees no hold where locks are refused", async () => {
+  const registration = fake(() => registration.waiting.become("activated"));
+  const refuse = () => Promise.reject(new DOMException("No", "SecurityError"));
+  const locks = { request: refuse, query: refuse };
+  assertEquals(await applyUpdate(registration, { locks }), true);
+});
+
 Deno.test("applyUpdate() asks at once when another tab applies it", async () => {
   const registration = fake();
   const applied = applyUpdate(registration, { locks: taken("exclusive") });
