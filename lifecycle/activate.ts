@@ -289,10 +289,10 @@ export async function deleteOutdatedCaches(
     type: "window",
   });
   const open = new Set(windows.map(({ id }) => id));
-  // What a newer worker has stored looks like a leftover.
-  if (isSucceeded(registration)) return;
   if (generations?.current !== version) {
     generations = await succeed(scope, generation, generations);
+    // What a newer worker has stored looks like a leftover.
+    if (isSucceeded(registration)) return;
     // Before anything is deleted: later nobody can tell who is how old.
     await write(scope, generation, generations);
   }

@@ -371,6 +371,32 @@ Deno.test("deleteOutdatedCaches() stops when a newer worker is being installed",
   assert(await caches.has(nameOf("3")));
 });
 
+Deno.test("deleteOutdatedCaches() takes nothing for outdated that a newer worker stores meanwhile", async () => {
+  const { caches } = createHost();
+  const nameOf = (version: string) => `app ${ORIGIN}/ ${version}`;
+  for (const version of ["0", "1"]) await caches.open(nameOf(version));
+  const registration = {
+    scope: `${ORIGIN}/`,
+    installing: null as object | null,
+    waiting: null,
+  };
+  let lists = 0;
+  const clients = {
+    async matchAll() {
+      if (++lists === 2) {
+        registration.installing = {};
+        await caches.open(nameOf("2"));
+      }
+      return [{ id: "of version 1", url: `${ORIGIN}/` }];
+    },
+  };
+  const scope = { caches, clients, registration };
+  await deleteOutdatedCaches(scope, { name: "app", version: "1" });
+  registration.installing = null;
+  await deleteOutdatedCaches(scope, { name: "app", version: "2" });
+  assert(await caches.has(nameOf("1")));
+});
+
 Deno.test("deleteOutdatedCaches() does what a failed activation did not", async () => {
   const { host, registration, page } = await start();
   host.deploy("/sw.js", (self) => {
