@@ -136,7 +136,9 @@ export function reloadOnUpdate(
   page.addEventListener("pageshow", async (event) => {
     const { persisted } = event as Event & { readonly persisted?: boolean };
     if (!persisted || controller === null) return;
-    look((await container.getRegistration())?.active ?? null);
+    const registration = await container.getRegistration()
+      .catch(() => ({ active: controller }));
+    look(registration?.active ?? null);
   }, until);
   container.addEventListener(RELEASE, reloadUnlessKept, until);
 }

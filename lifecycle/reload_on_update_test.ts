@@ -74,6 +74,19 @@ Deno.test("reloadOnUpdate() reloads a page that is back and finds another worker
   assertEquals(await show(true), 1);
 });
 
+Deno.test("reloadOnUpdate() leaves a page alone that is back and is not told its worker", async () => {
+  const container = new Container();
+  const { reload } = container;
+  const page = new EventTarget();
+  container.getRegistration = () =>
+    Promise.reject(new DOMException("No", "SecurityError"));
+  reloadOnUpdate(container, { reload, page });
+  const event = Object.assign(new Event("pageshow"), { persisted: true });
+  page.dispatchEvent(event);
+  await new Promise((resolve) => setTimeout(resolve));
+  assertEquals(container.reloads, 0);
+});
+
 Deno.test("reloadOnUpdate() leaves a page alone that is back and had no worker", async () => {
   const container = new Container(null);
   const { reload } = container;
