@@ -292,7 +292,7 @@ async function until<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   }
 }
 
-/** Notes that the tab is reloaded; resolves with whether it may be, once a minute. */
+/** Notes that the tab is reloaded; returns whether it may be, once a minute. */
 function noteReload({ sessionStorage }: ResetOriginScope): boolean {
   const now = Date.now();
   try {

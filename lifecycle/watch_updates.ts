@@ -153,9 +153,10 @@ const PATIENCE = 1_000;
  *
  * Most workers are told as "installing", "waiting", "active". The first one, and
  * one that calls `skipWaiting()`, are not told as "waiting", unless the old worker
- * is busy for more than a second, so that it does wait. One that is replaced by a newer one while it waits is not told of again: the
- * latest fact counts. There is no fact of an `unregister()`, but a worker that it
- * cuts off in its installation has "failed".
+ * is busy for more than a second, so that it does wait. One that is replaced by a
+ * newer one while it waits is not told of again: the latest fact counts. There is
+ * no fact of an `unregister()`, but a worker that it cuts off in its installation
+ * has "failed".
  *
  * @typeParam W The type of the workers, e.g. `ServiceWorker`.
  * @param registration The registration to watch.
