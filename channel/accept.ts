@@ -168,7 +168,7 @@ interface Session {
   /** The calls and streams that have not ended. */
   readonly running: Map<number, Running>;
   /** The replies to idempotent calls that the page may not have received. */
-  readonly kept: Map<number, unknown[]>;
+  readonly kept: Map<number, { value: unknown; failed: boolean }>;
   /** Lets go of the events that keep the worker alive. */
   readonly holds: Set<() => void>;
 }
@@ -278,7 +278,7 @@ export function accept<P = Record<string, unknown>>(
     port.onmessage = ({ data }) => {
       if (Array.isArray(data)) receive(channel, session, data);
     };
-    port.onmessageerror = () => send(session, ["unread"]);
+    port.onmessageerror = () => port.postMessage(["unread"]);
     const held = hold(session);
     port.postMessage(["open", await (lock ??= holdLock(locks))]);
     await Promise.all([held, prune(others)]);
@@ -319,7 +319,7 @@ export function accept<P = Record<string, unknown>>(
       known.get(message[1])?.(message[2], new Context(session));
     } else if (kind === "ping" && Array.isArray(message[1])) {
       const lost = message[1].filter((id) => !session.running.has(id));
-      send(session, ["pong", lost]);
+      session.port.postMessage(["pong", lost]);
     } else if (kind === "rest") {
       session.kept.clear();
       for (const release of session.holds) release();
@@ -343,20 +343,20 @@ export function accept<P = Record<string, unknown>>(
       }
       // Asked again: it runs once, and its answer goes to the present port.
       if (session.running.has(id)) return;
-      const answer = session.kept.get(id);
-      if (answer) return send(session, answer);
+      const kept = session.kept.get(id);
+      if (kept) return reply(session, id, kept.value, kept.failed);
     }
     const context = new Context(session);
     const settle = (value: unknown, failed: boolean) => {
       session.running.delete(id);
       if (context.aborted) return;
       const transfer = failed ? undefined : context.takeTransfer();
-      const answer = failed
-        ? ["error", id, toSent(value)]
-        : ["value", id, value];
-      send(session, answer, transfer);
+      reply(session, id, value, failed, transfer);
       if (!idempotent) return;
-      session.kept.set(id, transfer ? moved(id, type) : answer);
+      session.kept.set(
+        id,
+        transfer ? { value: moved(type), failed: true } : { value, failed },
+      );
     };
     const fulfil = (value: unknown) => settle(value, false);
     const fail = (error: unknown) => settle(error, true);
@@ -419,9 +419,9 @@ export function accept<P = Record<string, unknown>>(
           clearInterval(timer);
         }
       }
-      if (!context.aborted) send(session, ["end", id]);
+      if (!context.aborted) port.postMessage(["end", id]);
     } catch (error) {
-      if (!context.aborted) send(session, ["error", id, toSent(error)]);
+      if (!context.aborted) reply(session, id, error, true);
       await iterator?.return?.().catch(() => {});
     } finally {
       session.running.delete(id);
@@ -486,7 +486,8 @@ class Context implements AcceptContext<Record<string, unknown>> {
 
   /** A function of its own, which a handler may take out of the context. */
   get post(): (type: string, data: unknown) => void {
-    return (type, data) => send(this.#session, ["event", type, data]);
+    return (type, data) =>
+      this.#session.port.postMessage(["event", type, data]);
   }
 
   abort(): void {
@@ -502,18 +503,27 @@ class Context implements AcceptContext<Record<string, unknown>> {
   }
 }
 
-function send(
-  { port }: Session,
-  message: unknown[],
+/** Posts how a call ended, or that what it ended with cannot be cloned. */
+function reply(
+  session: Session,
+  id: number,
+  value: unknown,
+  failed: boolean,
   transfer?: Transferable[],
 ): void {
+  const { port } = session;
   try {
+    const message = failed
+      ? ["error", id, toSent(value)]
+      : ["value", id, value];
     if (transfer) port.postMessage(message, transfer);
     else port.postMessage(message);
   } catch (refusal) {
-    const [kind, id, sent] = message;
-    if (kind === "event") throw refusal;
-    port.postMessage(["error", id, toPlain(sent, refusal)]);
+    // Of an error, it is its cause or a property; strings always can.
+    const error = failed && value instanceof Error ? value : refusal as Error;
+    const { name, message, stack } = error;
+    const dom = error instanceof DOMException;
+    port.postMessage(["error", id, { [KEY]: { name, message, stack, dom } }]);
   }
 }
 
@@ -556,12 +566,11 @@ function platformLocks(): AcceptLocks | undefined {
     .navigator?.locks;
 }
 
-function moved(id: number, type: unknown): unknown[] {
-  const error = new DOMException(
+function moved(type: unknown): DOMException {
+  return new DOMException(
     `Cannot answer ${JSON.stringify(type)} again: its reply was transferred`,
     "DataCloneError",
   );
-  return ["error", id, toSent(error)];
 }
 
 /** Takes an error apart: structured cloning alone loses most of it. */
@@ -574,13 +583,6 @@ function toSent(error: unknown): unknown {
   if ("cause" in error) sent.cause = toSent(error.cause);
   if (error instanceof AggregateError) sent.errors = error.errors.map(toSent);
   return { [KEY]: sent };
-}
-
-/** What is left of an error whose cause or properties cannot be cloned. */
-function toPlain(sent: unknown, refusal: unknown): unknown {
-  if (!isObject(sent) || !isObject(sent[KEY])) return toSent(refusal);
-  const { name, message, stack } = sent[KEY];
-  return { [KEY]: { name, message, stack } };
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

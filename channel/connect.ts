@@ -368,8 +368,9 @@ const ERRORS: Record<string, new (message: string) => Error> = {
  * }
  *
  * // There are no service workers in Deno.
- * await assertRejects(() => channel.call("version"), "NotSupportedError");
- * await assertRejects(() => download("7"), "NotSupportedError");
+ * const there = "navigator.serviceWorker is undefined";
+ * await assertRejects(() => channel.call("version"), DOMException, there);
+ * await assertRejects(() => download("7"), DOMException, there);
  * ```
  */
 export function connect<P = Record<string, unknown>>(
@@ -398,7 +399,7 @@ export function connect<P = Record<string, unknown>>(
     }
     opening = true;
     if (stopped) await replaced(container);
-    const worker = container.controller ?? (await container.ready).active;
+    const worker = container.controller ?? (await ready(container))?.active;
     opening = false;
     if (!worker || worker.state === "redundant") return;
     if (cached || closed.signal.aborted) return;
@@ -432,8 +433,7 @@ export function connect<P = Record<string, unknown>>(
    */
   async function replaced(container: ConnectContainer): Promise<void> {
     stopped = false;
-    const { waiting } = await container.ready;
-    if (!waiting) return;
+    if (!(await ready(container))?.waiting) return;
     const done = new AbortController();
     const { signal } = done;
     await new Promise<void>((resolve) => {
@@ -782,6 +782,7 @@ export function connect<P = Record<string, unknown>>(
     start(entry);
     try {
       while (true) {
+        signal?.throwIfAborted();
         if (items.length > 0) {
           yield items.shift();
           if (++read < buffer / 2) continue;
@@ -894,6 +895,11 @@ function toError(sent: unknown): unknown {
 function isPlainObject(value: unknown): value is Record<string, unknown> {
   return value !== null && typeof value === "object" &&
     Object.getPrototypeOf(value) === Object.prototype;
+}
+
+/** The registration, or nothing where the browser refuses to tell. */
+function ready(container: ConnectContainer) {
+  return container.ready.catch(() => undefined);
 }
 
 function platformLocks(): ConnectLocks | undefined {

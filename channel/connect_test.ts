@@ -161,6 +161,20 @@ Deno.test("connect() rejects where there are no service workers", async () => {
   channel.close();
 });
 
+Deno.test("connect() waits for a controller where the browser does not tell of a worker", async () => {
+  const page = new FakePage();
+  Object.defineProperty(page, "ready", {
+    get: () => Promise.reject(new DOMException("No", "SecurityError")),
+  });
+  const channel = connect<Podcast>(page.container, { page });
+  const version = channel.call("version");
+  await turns();
+  page.control(worker());
+  assertEquals(await version, "1");
+  channel.close();
+  page.worker.stop();
+});
+
 Deno.test("connect() rejects a call that no worker accepts", async () => {
   using time = new FakeTime();
   const page = new FakePage();
@@ -379,6 +393,37 @@ Deno.test("connect() ends streams and calls when the page is cached, and comes b
   assertEquals([diary.aborted, diary.left], [1, 1]);
 });
 
+Deno.test("connect() waits for another worker when the page comes back to a redundant one", async () => {
+  using bed = connected();
+  await bed.channel.call("version");
+  bed.page.dispatchEvent(cache("pagehide"));
+  bed.page.worker.become("redundant");
+  bed.page.dispatchEvent(cache("pageshow"));
+  const version = bed.channel.call("version");
+  await turns();
+  bed.page.control(worker(new Diary(), { version: () => "2" }));
+  assertEquals(await version, "2");
+});
+
+Deno.test("connect() takes the reply that waits when a frozen page resumes", async () => {
+  const { now } = performance;
+  const gate = Promise.withResolvers<string>();
+  using time = new FakeTime();
+  using bed = connected(worker(new Diary(), { version: () => gate.promise }));
+  const call = bed.channel.call("version");
+  await realTurns(time);
+  try {
+    performance.now = () => now.call(performance) + 60_000;
+    gate.resolve("while frozen");
+    await Promise.resolve();
+    // Its timer comes before the reply.
+    time.tick(1_000);
+    assertEquals(await call, "while frozen");
+  } finally {
+    performance.now = now;
+  }
+});
+
 Deno.test("connect() lets the worker end what a page that goes had begun", async () => {
   const diary = new Diary();
   using bed = connected(worker(diary));
@@ -454,6 +499,40 @@ Deno.test("connect() cancels a stream when its loop is left", async () => {
   }
   await turns();
   assertEquals(diary.left, 1);
+});
+
+Deno.test("connect() gives no item of a stream whose signal is aborted", async () => {
+  using bed = connected();
+  const controller = new AbortController();
+  const { signal } = controller;
+  const items = bed.channel.stream("count", { to: 100 }, { signal });
+  await items.next();
+  // More have come, and wait.
+  await turns();
+  const reason = new Error("enough");
+  controller.abort(reason);
+  assertStrictEquals(await assertRejects(() => items.next()), reason);
+});
+
+Deno.test("connect() carries errors whose causes are circular", async () => {
+  const circular = new Error("Circular");
+  circular.cause = circular;
+  using bed = connected(worker(new Diary(), {
+    version() {
+      throw circular;
+    },
+    add: () => Promise.reject(circular),
+    count() {
+      throw circular;
+    },
+  }));
+  await Promise.all(
+    [
+      bed.channel.call("version"),
+      bed.channel.call("add", { by: 1 }),
+      all(bed.channel.stream("count", { to: 1 })),
+    ].map((ended) => assertRejects(() => ended, Error, "Circular")),
+  );
 });
 
 Deno.test("connect() refuses a buffer that holds nothing", async () => {

@@ -238,6 +238,7 @@ export function request(
   let redundant = false;
   let ticks = 0;
   let ticked = 0;
+  let asked = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   function post(to: RequestTarget<unknown>): void {
@@ -299,6 +300,7 @@ export function request(
     }
     if (to.state === "redundant") throw disconnected("is");
     worker = to;
+    asked = ticks;
     post(to);
   }
 
@@ -314,15 +316,15 @@ export function request(
     if (redundant) return reject(disconnected("became"));
     redundant = worker?.state === "redundant";
     if (signal === undefined && ticks >= DEADLINE) {
-      reject(
+      giveUp(
         new DOMException(
           `Cannot get an answer: none came within ${DEADLINE} seconds`,
           "TimeoutError",
         ),
       );
-    } else if (idempotent && worker && ticks % ASK_AGAIN === 0) {
+    } else if (idempotent && worker && ticks - asked >= ASK_AGAIN) {
       try {
-        post(worker);
+        ask(worker);
       } catch (error) {
         reject(error);
       }
@@ -330,8 +332,12 @@ export function request(
   }
 
   function abort(): void {
+    giveUp(signal?.reason);
+  }
+
+  function giveUp(reason: unknown): void {
     for (const port of ports) port.postMessage({ [KEY]: { abort: true } });
-    reject(signal?.reason);
+    reject(reason);
   }
 
   function end(): void {

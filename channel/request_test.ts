@@ -63,6 +63,17 @@ function turns(ms = 20): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
+/** A clock that can be put forward, as it is for a page that was frozen. */
+function movableClock() {
+  const { now } = performance;
+  let ahead = 0;
+  performance.now = () => now.call(performance) + ahead;
+  return {
+    forward: (ms: number) => void (ahead += ms),
+    [Symbol.dispose]: () => void (performance.now = now),
+  };
+}
+
 Deno.test("request() resolves with the answer of a worker written by hand", async () => {
   using bed = worker(({ data, port }) =>
     port.postMessage({ got: (data as { type: string }).type })
@@ -95,9 +106,10 @@ Deno.test("request() asks the controller of a container", async () => {
 });
 
 Deno.test("request() rejects at once where no worker controls the page", async () => {
-  const ready = Promise.resolve({ active: null });
-  await named(request({ controller: null, ready }, 1), "NoWorkerError");
+  const never = new Promise<never>(() => {});
+  await named(request({ controller: null, ready: never }, 1), "NoWorkerError");
   await named(request(null, 1), "NoWorkerError");
+  const ready = Promise.resolve({ active: null });
   await named(
     request({ controller: null, ready }, 1, { ready: true }),
     "NoWorkerError",
@@ -129,6 +141,17 @@ Deno.test("request() waits for a worker no longer than its signal", async () => 
   resolve({ active: bed.target });
   await turns();
   assertEquals(bed.asked, []);
+});
+
+Deno.test("request() waits for a worker no longer than its default deadline", async () => {
+  using time = new FakeTime();
+  const ready = new Promise<never>(() => {});
+  const ended = named(
+    request({ controller: null, ready }, 1, { ready: true }),
+    "TimeoutError",
+  );
+  await time.tickAsync(30_000);
+  await ended;
 });
 
 Deno.test("request() passes on why a worker never became ready", async () => {
@@ -245,6 +268,49 @@ Deno.test("request() rejects after its default deadline", async () => {
   await ended;
 });
 
+Deno.test("request() aborts the handler's signal after its default deadline", async () => {
+  using time = new FakeTime();
+  const aborted = Promise.withResolvers<void>();
+  const listener = respond({
+    work: (_, { signal }) =>
+      new Promise<void>((done) =>
+        signal.addEventListener("abort", () => {
+          aborted.resolve();
+          done();
+        })
+      ),
+  });
+  using bed = worker(({ data, port }) => listener({ data, ports: [port] }));
+  const ended = named(request(bed.target, { type: "work" }), "TimeoutError");
+  while (bed.asked.length === 0) await time.runMicrotasks();
+  await time.tickAsync(30_000);
+  await ended;
+  await aborted.promise;
+});
+
+Deno.test("request() takes the answer that waits when a frozen page resumes", async () => {
+  using time = new FakeTime();
+  using clock = movableClock();
+  using bed = worker(silent);
+  const answer = request(bed.target, 1);
+  while (bed.asked.length === 0) await time.runMicrotasks();
+  bed.asked[0]?.port.postMessage("while frozen");
+  clock.forward(60_000);
+  // Its timer comes before the answer.
+  time.tick(1_000);
+  assertEquals(await answer, "while frozen");
+});
+
+Deno.test("request() rejects soon after a page was frozen for longer than its deadline", async () => {
+  using time = new FakeTime();
+  using clock = movableClock();
+  using bed = worker(silent);
+  const ended = named(request(bed.target, 1), "TimeoutError");
+  clock.forward(60_000);
+  await time.tickAsync(2_000);
+  await ended;
+});
+
 Deno.test("request() accepts no answer after its deadline", async () => {
   using time = new FakeTime();
   using bed = worker(silent);
@@ -290,6 +356,25 @@ Deno.test("request() asks an idempotent question again with the same id", async 
   assertEquals(new Set(ids).size, 1);
   bed.asked[1]?.port.postMessage("second");
   assertEquals(await answer, "second");
+});
+
+Deno.test("request() asks again in a page whose timers run once a minute", async () => {
+  using time = new FakeTime();
+  using clock = movableClock();
+  using bed = worker(silent);
+  const controller = new AbortController();
+  const { signal } = controller;
+  const answer = request(bed.target, 1, { idempotent: true, signal });
+  for (let minutes = 0; minutes < 4; minutes++) {
+    clock.forward(61_000);
+    await time.tickAsync(1_000);
+  }
+  time.restore();
+  await turns();
+  // As after a freeze, every other time is left to answers that wait.
+  assertEquals(bed.asked.length, 3);
+  controller.abort();
+  await named(answer, "AbortError");
 });
 
 Deno.test("request() does not repeat what moves objects", async () => {
@@ -347,10 +432,12 @@ Deno.test("request() rebuilds errors", async () => {
     many: new AggregateError([new SyntaxError("a"), "b"], "Many"),
     odd: Object.assign(new Error("Odd"), { name: "constructor" }),
     unclonable: Object.assign(new Error("Stuck"), { f() {} }),
+    circular: new Error("Circular"),
     string: "a string",
     null: null,
     function: () => {},
   };
+  (thrown.circular as Error).cause = thrown.circular;
   const listener = respond({
     throws({ what }) {
       throw thrown[what as string];
@@ -386,9 +473,12 @@ Deno.test("request() rebuilds errors", async () => {
   assertInstanceOf(odd, Error);
   assertEquals(odd.name, "constructor");
   assertEquals((await caught("unclonable")).message, "Stuck");
+  assertEquals((await caught("circular")).message, "Circular");
   assertEquals(await caught("string"), "a string");
   assertEquals(await caught("null"), null);
-  assertEquals((await caught("function")).name, "DataCloneError");
+  const refusal = await caught("function");
+  assertInstanceOf(refusal, DOMException);
+  assertEquals(refusal.name, "DataCloneError");
 });
 
 /** Compile-time only: a protocol types questions and answers. */

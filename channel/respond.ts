@@ -25,7 +25,10 @@ export interface RespondEvent {
  * @typeParam E The type of the event.
  */
 export interface RespondContext<E extends RespondEvent = RespondEvent> {
-  /** Aborts when the other side no longer waits for the answer. */
+  /**
+   * Aborts when the other side gives up waiting for the answer. A page that is
+   * closed does not say so.
+   */
   readonly signal: AbortSignal;
   /** Objects to move, rather than copy, with the answer: push them here. */
   readonly transfer: Transferable[];
@@ -246,10 +249,11 @@ function postError(port: MessagePort, error: unknown): void {
     port.postMessage({ [KEY]: { error: toSent(error) } });
   } catch (refusal) {
     // It, its cause or a property cannot be cloned; strings always can.
-    const { name, message, stack } = error instanceof Error
-      ? error
-      : refusal as DOMException;
-    port.postMessage({ [KEY]: { error: { [KEY]: { name, message, stack } } } });
+    const told = error instanceof Error ? error : refusal as Error;
+    const { name, message, stack } = told;
+    const dom = told instanceof DOMException;
+    const sent = { [KEY]: { name, message, stack, dom } };
+    port.postMessage({ [KEY]: { error: sent } });
   }
 }
 
