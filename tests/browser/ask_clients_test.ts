@@ -1,7 +1,7 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assert, assertEquals } from "@std/assert";
-import { browserTestOf } from "./browser_test_of.ts";
+import { browserTestOf, pause } from "./harness.ts";
 
 type Page = typeof import("./fixtures/clients_page.ts");
 
@@ -40,6 +40,25 @@ browserTest(
       unknown.flatMap((answer) => Object.values(answer)),
       ["NoHandlerError", "NoHandlerError"],
     );
+  },
+);
+
+browserTest(
+  "askClients() is answered by a page that was asked while it loaded",
+  async ({ page, openPage, server }) => {
+    await page.register();
+    const [ask, load] = [server.hold("/ask"), server.hold("/page.js")];
+    const asked = page.call("tellAfter", "/ask", "ask", { what: "name" });
+    while (server.count("/ask") === 0) await pause();
+    const loads = server.count("/page.js");
+    const opened = openPage("/?name=loading");
+    while (server.count("/page.js") === loads) await pause();
+    ask();
+    // The question is on its way, and nobody listens yet.
+    await pause(300);
+    load();
+    await opened;
+    assertEquals((await asked as string[]).toSorted(), ["", "loading"]);
   },
 );
 

@@ -1,8 +1,7 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assert, assertEquals } from "@std/assert";
-import { browserTestOf } from "./browser_test_of.ts";
-import type { BrowserTestContext } from "./harness.ts";
+import { type BrowserTestContext, browserTestOf, pause } from "./harness.ts";
 
 type Page = typeof import("./fixtures/broadcast_page.ts");
 type Context = BrowserTestContext<Page>;
@@ -95,8 +94,3 @@ browserTest(
   },
   { needs: ["back/forward cache"] },
 );
-
-/** Leaves the browser time for other things than our questions. */
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 20));
-}

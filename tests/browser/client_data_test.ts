@@ -1,7 +1,7 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assert, assertEquals } from "@std/assert";
-import { browserTestOf } from "./browser_test_of.ts";
+import { browserTestOf, pause } from "./harness.ts";
 
 type Page = typeof import("./fixtures/client_data_page.ts");
 
@@ -182,8 +182,3 @@ browserTest(
   },
   { claim: false },
 );
-
-/** Leaves the browser time for other things than our questions. */
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 20));
-}

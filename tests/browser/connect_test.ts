@@ -1,7 +1,7 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { browserTestOf } from "./browser_test_of.ts";
+import { browserTestOf, pause } from "./harness.ts";
 
 type Page = typeof import("./fixtures/connect_page.ts");
 
@@ -293,7 +293,3 @@ browserTest(
   },
   { timeout: 120_000 },
 );
-
-function pause(ms = 20): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}

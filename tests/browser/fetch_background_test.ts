@@ -8,7 +8,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { byteAt } from "./fixtures/fetch_background.ts";
-import { browserTest, type BrowserTestContext } from "./harness.ts";
+import { browserTest, type BrowserTestContext, pause } from "./harness.ts";
 
 type Page = typeof import("./fixtures/fetch_background_page.ts");
 type Context = BrowserTestContext<Page>;
@@ -122,10 +122,6 @@ async function told(page: Context["page"], events: unknown[]): Promise<void> {
     await pause(25);
   }
   assertEquals(await page.call("ended"), events);
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 downloadTest(

@@ -1,8 +1,7 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assert, assertEquals } from "@std/assert";
-import { browserTestOf } from "./browser_test_of.ts";
-import type { TestPage } from "./harness.ts";
+import { browserTestOf, pause, type TestPage } from "./harness.ts";
 
 type Page = typeof import("./fixtures/fetch_caches_page.ts");
 
@@ -260,8 +259,4 @@ function noise(): string {
     );
   });
   return parts.join("");
-}
-
-function pause(ms = 20): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -8,6 +8,7 @@ import {
   browserTest as declare,
   type BrowserTestContext,
   type BrowserTestOptions,
+  pause,
   type TestPage,
   type TestServer,
 } from "./harness.ts";
@@ -129,10 +130,6 @@ async function told(
 ): Promise<Record<string, unknown> | undefined> {
   while ((await page.call("told")).length < count) await pause();
   return (await page.call("told")).at(-1);
-}
-
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 20));
 }
 
 browserTest(

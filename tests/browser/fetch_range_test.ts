@@ -6,7 +6,7 @@ import {
   recordings,
 } from "../../examples/podcast/server/episodes.ts";
 import { readWav } from "../../examples/podcast/server/wav.ts";
-import { browserTestOf } from "./browser_test_of.ts";
+import { browserTestOf } from "./harness.ts";
 
 type Page = typeof import("./fixtures/fetch_range_page.ts");
 

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { devToolsOf } from "./devtools.ts";
-import { browserTest } from "./harness.ts";
+import { browserTest, pause } from "./harness.ts";
 
 /** Without it, the browser asks for one. */
 const ICON = '<link rel="icon" href="data:,">';
@@ -136,10 +136,6 @@ function slow(): Response {
   return new Response(body.pipeThrough(new TextEncoderStream()), {
     headers: { "content-type": "text/html" },
   });
-}
-
-function pause(ms = 20): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 browserTest(

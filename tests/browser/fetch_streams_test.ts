@@ -1,7 +1,7 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assert, assertEquals } from "@std/assert";
-import { browserTestOf } from "./browser_test_of.ts";
+import { browserTestOf, pause } from "./harness.ts";
 import { makeCertificate } from "./certificate.ts";
 
 type Page = typeof import("./fixtures/fetch_streams_page.ts");
@@ -215,8 +215,4 @@ async function serveTLS(skip: (reason: string) => never) {
     posts,
     [Symbol.asyncDispose]: () => server.shutdown(),
   };
-}
-
-function pause(ms = 20): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

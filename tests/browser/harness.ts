@@ -28,6 +28,16 @@
  * to this folder (`"./fixtures/request_worker.ts"`). What the page exports, the
  * test calls; `page.evaluate()` needs no export. Values go both ways as JSON.
  *
+ * Scenarios that have their worker, their page and more in common:
+ *
+ * ```ts ignore
+ * const browserTest = browserTestOf<typeof import("./fixtures/request_page.ts")>({
+ *   worker: "./fixtures/request_worker.ts",
+ *   page: "./fixtures/request_page.ts",
+ * });
+ * browserTest("request() is answered", async ({ page }) => { … });
+ * ```
+ *
  * Run one file with `deno run -A tools/deno.ts run -A tests/browser/run.ts
  * tests/browser/request_test.ts`; add `--engine=firefox` or `--filter=answered`
  * to run less.
@@ -168,6 +178,33 @@ export function browserTest<T = Exports>(
       },
     });
   }
+}
+
+/**
+ * Makes a `browserTest()` for scenarios that have options in common.
+ *
+ * @typeParam T The page's exports.
+ * @param common The options, which those of a scenario replace.
+ * @param around What each scenario does before and after it is run.
+ */
+export function browserTestOf<T>(
+  common: BrowserTestOptions,
+  around: (
+    context: BrowserTestContext<T>,
+    run: Run<T>,
+  ) => Promise<void> | void = (context, run) => run(context),
+): (name: string, run: Run<T>, options?: BrowserTestOptions) => void {
+  return (name, run, options = {}) =>
+    browserTest<T>(
+      name,
+      { ...common, ...options },
+      (context) => around(context, run),
+    );
+}
+
+/** Leaves the browser time for other things than our questions. */
+export function pause(ms = 20): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** The engines to run, those of `SW_ENGINES` or all. */

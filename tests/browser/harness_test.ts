@@ -87,6 +87,18 @@ browserTest<Page>("call() rejects with the page's error", fixture, async (
   assertEquals(error.name, "RangeError");
 });
 
+browserTest("click() rejects where there is nothing to click", {}, async (
+  { page },
+) => {
+  await page.evaluate(() => {
+    document.body.innerHTML = "<button>";
+    document.body.onclick = () => document.title = "clicked";
+  });
+  await page.click("button");
+  assertEquals(await page.evaluate(() => document.title), "clicked");
+  await assertRejects(() => page.click("a"), Error, "there is no a");
+});
+
 browserTest(
   "evaluate() runs at the same time in two pages, and in one",
   fixture,

@@ -1,8 +1,7 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assertEquals } from "@std/assert";
-import { browserTestOf } from "./browser_test_of.ts";
-import type { BrowserTestContext } from "./harness.ts";
+import { type BrowserTestContext, browserTestOf, pause } from "./harness.ts";
 
 type Page = typeof import("./fixtures/lifecycle_apply_page.ts");
 type Context = BrowserTestContext<Page>;
@@ -310,7 +309,3 @@ browserTest(
     await loaded(server, a, "a", 2, "2");
   },
 );
-
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 20));
-}

@@ -2,8 +2,8 @@
 
 import { assert, assertEquals } from "@std/assert";
 import {
-  browserTest as declare,
   type BrowserTestContext,
+  browserTestOf,
   type TestServer,
 } from "./harness.ts";
 
@@ -12,27 +12,21 @@ type Page = typeof import("./fixtures/lifecycle_leave_page.ts");
 const KILL_SWITCH = "./fixtures/lifecycle_leave_retire_worker.ts";
 const FIRST = { VERSION: "1", BLOCKED: false };
 
-function browserTest(
-  name: string,
-  run: (context: BrowserTestContext<Page>) => Promise<void>,
-  worker = "./fixtures/lifecycle_leave_worker.ts",
-): void {
-  declare<Page>(name, {
-    worker,
-    page: "./fixtures/lifecycle_leave_page.ts",
-    claim: false,
-    define: FIRST,
-  }, async (context) => {
-    const { server } = context;
-    server.route("/page-data", () => new Response("data"));
-    server.route("/runtime", () => new Response("runtime"));
-    for (const app of ["/a/", "/b/"]) {
-      server.route(app, () => fetch(server.url("/")));
-    }
-    publish(server, "1");
-    await run(context);
-  });
-}
+const browserTest = browserTestOf<Page>({
+  worker: "./fixtures/lifecycle_leave_worker.ts",
+  page: "./fixtures/lifecycle_leave_page.ts",
+  claim: false,
+  define: FIRST,
+}, async (context, run) => {
+  const { server } = context;
+  server.route("/page-data", () => new Response("data"));
+  server.route("/runtime", () => new Response("runtime"));
+  for (const app of ["/a/", "/b/"]) {
+    server.route(app, () => fetch(server.url("/")));
+  }
+  publish(server, "1");
+  await run(context);
+});
 
 /** Serves a version and its files, and those of no other. */
 function publish(
@@ -175,7 +169,7 @@ browserTest(
     assertEquals(before.length, 3, before.join());
     await assertRetired({ page, server });
   },
-  "./fixtures/lifecycle_leave_workbox_worker.ts",
+  { worker: "./fixtures/lifecycle_leave_workbox_worker.ts" },
 );
 
 browserTest("retire() replaces a worker of ours", async ({ page, server }) => {

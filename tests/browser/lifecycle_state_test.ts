@@ -1,8 +1,12 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assert, assertEquals } from "@std/assert";
-import { browserTestOf } from "./browser_test_of.ts";
-import type { BrowserTestContext, TestPage } from "./harness.ts";
+import {
+  type BrowserTestContext,
+  browserTestOf,
+  pause,
+  type TestPage,
+} from "./harness.ts";
 
 type Page = typeof import("./fixtures/lifecycle_state_page.ts");
 
@@ -226,8 +230,3 @@ browserTest(
     assertEquals(await app.evaluate(() => location.search), "?app=7");
   },
 );
-
-/** Leaves the browser time for other things than our questions. */
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 20));
-}

@@ -1,8 +1,7 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assert, assertEquals } from "@std/assert";
-import { browserTestOf } from "./browser_test_of.ts";
-import type { TestPage, TestServer } from "./harness.ts";
+import { browserTestOf, type TestPage, type TestServer } from "./harness.ts";
 
 type Page = typeof import("./fixtures/lifecycle_updates_page.ts");
 

@@ -1,7 +1,7 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assertEquals, assertThrows } from "@std/assert";
-import { browserTest } from "./harness.ts";
+import { browserTest, pause } from "./harness.ts";
 
 const worker = `
   declare const self: ServiceWorkerGlobalScope;
@@ -111,7 +111,3 @@ browserTest<Page>(
     assertEquals(await page.evaluate(permission), "default");
   },
 );
-
-function pause(ms = 20): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}

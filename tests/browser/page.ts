@@ -131,6 +131,20 @@ export class TestPage<T = Exports> {
     });
   }
 
+  /** Clicks on the first element that a selector finds; the page may go away of it. */
+  async click(selector: string): Promise<void> {
+    try {
+      await this.evaluate((selector) => {
+        const element = document.querySelector<HTMLElement>(selector);
+        if (!element) throw new Error(`Cannot click: there is no ${selector}`);
+        element.click();
+      }, selector);
+    } catch (error) {
+      // Otherwise the page is gone before it says that it has done this.
+      if (error instanceof PageError) throw error;
+    }
+  }
+
   /** Navigates to a path or URL. */
   async goto(path: string): Promise<void> {
     // For back(): what comes from the back/forward cache still has it.

@@ -17,7 +17,12 @@ import {
   openNews,
   type Published,
 } from "../../examples/podcast/server/news.ts";
-import { browserTest, type TestPage, type TestServer } from "./harness.ts";
+import {
+  browserTest,
+  pause,
+  type TestPage,
+  type TestServer,
+} from "./harness.ts";
 
 type Handle = ReturnType<typeof createHandler>;
 type Fetch = (url: string, init: RequestInit) => Promise<Response>;
@@ -60,12 +65,6 @@ async function shows(
   );
 }
 
-async function press(page: TestPage, name: string): Promise<void> {
-  await page.evaluate((name) => {
-    document.querySelector<HTMLElement>(`[data-part="${name}"]`)?.click();
-  }, name);
-}
-
 async function publish(server: TestServer): Promise<Published> {
   const response = await fetch(server.url(PUBLISH_PATH), { method: "POST" });
   return await response.json();
@@ -88,7 +87,7 @@ browserTest("podcast: a new episode is told, and a click opens it", {
   senders.set(new URL(server.url("/")).origin, push.fetch);
   await shows(page, "worker", "Version");
   await shows(page, "news-state", "Off");
-  await press(page, "news");
+  await page.click("[data-part=news]");
   await shows(page, "news-state", "On");
   // The outbox has told the server.
   while (server.count("/api/news/subscription") === 0) await pause();
@@ -110,7 +109,7 @@ browserTest("podcast: a new episode is told, and a click opens it", {
 
   await shows(opened, "news-state", "On");
   const told = server.count("/api/news/subscription");
-  await press(opened, "news");
+  await opened.click("[data-part=news]");
   await shows(opened, "news-state", "Off");
   while (server.count("/api/news/subscription") === told) await pause();
   assertEquals((await publish(server)).subscriptions, 0);
@@ -128,7 +127,7 @@ browserTest(
     }
     const scenes = await openPage("/behind-the-scenes/");
     await shows(scenes, "state", "activated");
-    await press(scenes, "publish");
+    await scenes.click("[data-part=publish]");
     await shows(
       scenes,
       "published",
@@ -136,7 +135,7 @@ browserTest(
     );
     assertEquals(server.count(PUBLISH_PATH), 1);
     await shows(other, "show-new", "Show 1 new episode");
-    await press(other, "show-new");
+    await other.click("[data-part=show-new]");
     assertEquals(
       await other.evaluate(() =>
         document.querySelector<HTMLElement>(".episode")?.dataset.id
@@ -145,7 +144,3 @@ browserTest(
     );
   },
 );
-
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 20));
-}

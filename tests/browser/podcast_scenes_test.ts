@@ -7,13 +7,12 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { buildAssets } from "../../examples/podcast/server/assets.ts";
 import {
   type Recording,
   recordings,
 } from "../../examples/podcast/server/episodes.ts";
-import { createHandler } from "../../examples/podcast/server/handler.ts";
 import { browserTest, type TestPage } from "./harness.ts";
+import { podcastApp } from "./podcast_app.ts";
 
 /** Seconds. */
 const DURATION = 40;
@@ -22,16 +21,7 @@ const THROTTLE = 1_500_000;
 
 const [episode] = recordings(DURATION) as [Recording];
 
-let handler: Promise<ReturnType<typeof createHandler>> | undefined;
-
-const app = {
-  async handler(request: Request): Promise<Response> {
-    handler ??= buildAssets().then((assets) =>
-      createHandler({ assets, duration: DURATION, throttle: THROTTLE })
-    );
-    return (await handler)(request);
-  },
-};
+const app = podcastApp({ duration: DURATION, throttle: THROTTLE });
 
 /** Waits until a part of the page has a text that fits. */
 async function shows(
@@ -49,12 +39,6 @@ async function shows(
     pattern,
   ) ?? [];
   return text;
-}
-
-async function press(page: TestPage, selector: string): Promise<void> {
-  await page.evaluate((selector) => {
-    document.querySelector<HTMLElement>(selector)?.click();
-  }, selector);
 }
 
 browserTest(
@@ -89,7 +73,7 @@ browserTest(
       assertEquals(note, "");
     }
 
-    await press(page, `[data-id="${episode.id}"] [data-part=action]`);
+    await page.click(`[data-id="${episode.id}"] [data-part=action]`);
     await shows(scenes, "downloads", `${episode.title} Loading`);
     await scenes.waitFor(() =>
       Number(document.querySelector("[data-part=rate]")?.textContent) > 0
@@ -135,10 +119,10 @@ browserTest(
     await shows(page, "state", "^activated$");
 
     // Nothing keeps the worker awake for a page that does not look.
-    await press(page, "[data-part=pause]");
+    await page.click("[data-part=pause]");
     await shows(page, "state", "^Not looked at");
     await stopWorkers();
-    await press(page, "[data-part=pause]");
+    await page.click("[data-part=pause]");
     await shows(page, "starts", "^3$");
   },
 );
@@ -153,9 +137,7 @@ browserTest(
     await page.goto("/behind-the-scenes/");
     await shows(page, "state", "^activated$");
     await shows(page, "requests", "/behind-the-scenes/ .*device");
-    await press(page, ".home").catch(() => {
-      // The page is gone before it says that it has done this.
-    });
+    await page.click(".home");
     await shows(page, "worker", "^Version");
   },
 );

@@ -39,12 +39,6 @@ async function take(page: TestPage, name: string): Promise<void> {
   }
 }
 
-async function press(page: TestPage, selector: string): Promise<void> {
-  await page.evaluate((selector) => {
-    document.querySelector<HTMLElement>(selector)?.click();
-  }, selector);
-}
-
 if (Deno.env.get("SW_SCREENSHOTS")) {
   browserTest("podcast: screenshots", {
     async handler(request) {
@@ -60,13 +54,13 @@ if (Deno.env.get("SW_SCREENSHOTS")) {
       const audio = document.querySelector("audio");
       if (audio) audio.muted = true;
     });
-    await press(page, "[data-id=orchard] [data-part=play]");
+    await page.click("[data-id=orchard] [data-part=play]");
     await page.waitFor(() => {
       const audio = document.querySelector("audio");
       if (audio && audio.currentTime < 30) audio.currentTime = 34;
       return audio && audio.currentTime > 34;
     });
-    await press(page, "[data-id=orchard] [data-part=action]");
+    await page.click("[data-id=orchard] [data-part=action]");
     await page.waitFor(() =>
       Number(
         document.querySelector("[data-id=orchard] [role=progressbar]")

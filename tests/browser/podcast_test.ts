@@ -14,9 +14,14 @@ import {
   recordings,
   toEpisode,
 } from "../../examples/podcast/server/episodes.ts";
-import { createHandler } from "../../examples/podcast/server/handler.ts";
 import { readWav } from "../../examples/podcast/server/wav.ts";
-import { browserTest, type TestPage, type TestServer } from "./harness.ts";
+import {
+  browserTest,
+  pause,
+  type TestPage,
+  type TestServer,
+} from "./harness.ts";
+import { podcastApp } from "./podcast_app.ts";
 
 /** Seconds: 5.3 MB. */
 const DURATION = 60;
@@ -25,16 +30,7 @@ const THROTTLE = 2_500_000;
 
 const [episode] = recordings(DURATION) as [Recording];
 
-let handler: Promise<ReturnType<typeof createHandler>> | undefined;
-
-const app = {
-  async handler(request: Request): Promise<Response> {
-    handler ??= buildAssets().then((assets) =>
-      createHandler({ assets, duration: DURATION, throttle: THROTTLE })
-    );
-    return (await handler)(request);
-  },
-};
+const app = podcastApp({ duration: DURATION, throttle: THROTTLE });
 
 /** What a listener sees of the episode. */
 interface Seen {
@@ -72,14 +68,7 @@ async function until(
 }
 
 async function press(page: TestPage, name: string): Promise<void> {
-  await page.evaluate(
-    (id, name) => {
-      const selector = `[data-id="${id}"] [data-part="${name}"]`;
-      document.querySelector<HTMLElement>(selector)?.click();
-    },
-    episode.id,
-    name,
-  );
+  await page.click(`[data-id="${episode.id}"] [data-part="${name}"]`);
 }
 
 /** Waits until the page has heard from its worker. */
@@ -226,11 +215,7 @@ browserTest(
     await page.waitFor(() =>
       document.body.innerText.includes("Version 1.2.1 is here")
     );
-    await page.evaluate(() =>
-      document.querySelector<HTMLElement>("[data-part=update-apply]")?.click()
-    ).catch(() => {
-      // The page reloaded before it said that it has done this.
-    });
+    await page.click("[data-part=update-apply]");
     await page.waitFor(() =>
       document.querySelector("[data-part=worker]")?.textContent ===
         "Version 1.2.1"
@@ -721,9 +706,7 @@ browserTest(
       return button?.textContent === "Show 1 new episode";
     });
     assertEquals(await page.evaluate(first), episode.id);
-    await page.evaluate(() => {
-      document.querySelector<HTMLElement>("[data-part=show-new]")?.click();
-    });
+    await page.click("[data-part=show-new]");
     assertEquals(await page.evaluate(first), "latest");
 
     const count = server.count("/api/episodes");
@@ -737,10 +720,6 @@ browserTest(
     assertEquals(server.count("/api/episodes"), count + 1);
   },
 );
-
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 20));
-}
 
 /** Compares what is kept with what the server makes. */
 async function assertWhole(

@@ -74,15 +74,6 @@ async function offers(page: TestPage, title: string): Promise<void> {
   }, title);
 }
 
-/** Presses a button of the page. */
-async function press(page: TestPage, name: string): Promise<void> {
-  await page.evaluate((name) => {
-    document.querySelector<HTMLElement>(`[data-part="${name}"]`)?.click();
-  }, name).catch(() => {
-    // The page reloaded before it said that it has done this.
-  });
-}
-
 async function write(page: TestPage, text: string): Promise<void> {
   await page.evaluate((text) => {
     const area = document.querySelector("textarea");
@@ -120,12 +111,12 @@ for (const way of ["posted", "overridden"] as const) {
           name?.includes("update")
         )
       );
-      await press(page, "update-apply");
+      await page.click("[data-part=update-apply]");
       await offers(page, "A comment is being written");
       await shows(other, "1");
 
       if (way === "overridden") {
-        await press(page, "update-apply");
+        await page.click("[data-part=update-apply]");
         await shows(page, "2");
         assertEquals(
           await other.evaluate(() => document.querySelector("textarea")?.value),
@@ -145,7 +136,7 @@ for (const way of ["posted", "overridden"] as const) {
             name?.includes("update")
           )
         );
-        await press(page, "update-apply");
+        await page.click("[data-part=update-apply]");
         for (const tab of [page, other]) await shows(tab, "2");
       }
     },
@@ -161,9 +152,9 @@ browserTest(
       const cache = await caches.open("leftover");
       await cache.put("/leftover", new Response("x"));
     });
-    await press(page, "reset");
+    await page.click("[data-part=reset]");
     await page.waitFor(() => document.querySelector("dialog")?.open);
-    await press(page, "reset-confirm");
+    await page.click("[data-part=reset-confirm]");
     await page.waitFor(async () => !await caches.has("leftover"));
     await shows(page, "1");
     assert((await page.text()).includes("Nothing yet"));

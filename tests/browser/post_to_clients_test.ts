@@ -1,8 +1,7 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assertEquals } from "@std/assert";
-import { browserTestOf } from "./browser_test_of.ts";
-import type { BrowserTestContext } from "./harness.ts";
+import { type BrowserTestContext, browserTestOf, pause } from "./harness.ts";
 
 type Page = typeof import("./fixtures/clients_page.ts");
 type Context = BrowserTestContext<Page>;
@@ -72,8 +71,3 @@ browserTest(
     assertEquals(await received(frozen, 1), [1]);
   },
 );
-
-/** Leaves the browser time for other things than our questions. */
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 20));
-}

@@ -1,7 +1,7 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { browserTest } from "./harness.ts";
+import { browserTest, pause } from "./harness.ts";
 import type { SubscriptionJSON } from "./push_service.ts";
 
 const worker = `
@@ -130,7 +130,3 @@ browserTest<Page>(
     assertEquals(push.requests.at(-1)?.status, 410);
   },
 );
-
-function pause(ms = 20): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}

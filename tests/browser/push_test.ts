@@ -4,8 +4,9 @@ import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { send } from "../../push/send.ts";
 import { createVapid, generateVapidKeys } from "../../push/vapid.ts";
 import {
-  browserTest as declare,
   type BrowserTestContext,
+  browserTestOf,
+  pause,
   type TestServer,
 } from "./harness.ts";
 import type { PushService } from "./push_service.ts";
@@ -13,19 +14,12 @@ import type { PushService } from "./push_service.ts";
 type Page = typeof import("./fixtures/push_page.ts");
 type Context = BrowserTestContext<Page>;
 
-function browserTest(
-  name: string,
-  run: (context: Context) => Promise<void>,
-  options: Partial<Parameters<typeof declare>[1]> = {},
-): void {
-  declare<Page>(name, {
-    worker: "./fixtures/push_worker.ts",
-    page: "./fixtures/push_page.ts",
-    define: { LAUNCH: false },
-    push: true,
-    ...options,
-  }, run);
-}
+const browserTest = browserTestOf<Page>({
+  worker: "./fixtures/push_worker.ts",
+  page: "./fixtures/push_page.ts",
+  define: { LAUNCH: false },
+  push: true,
+});
 
 /** Without a push service, in all engines. */
 const PRETEND = {
@@ -358,8 +352,4 @@ interface Change {
 function changes(server: TestServer): Change[] {
   return server.requests.filter(({ path }) => path === "/changes")
     .map(({ body }) => JSON.parse(new TextDecoder().decode(body)));
-}
-
-function pause(ms = 20): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,7 +1,7 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assertEquals } from "@std/assert";
-import { browserTestOf } from "./browser_test_of.ts";
+import { browserTestOf, pause } from "./harness.ts";
 
 type Page = typeof import("./fixtures/request_page.ts");
 
@@ -159,7 +159,3 @@ browserTest("request() answers 10,000 questions", async ({ page }) => {
   await page.register();
   assertEquals(await page.call("askOften", 10_000), 49_995_000);
 });
-
-function pause(ms = 20): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}

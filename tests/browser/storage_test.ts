@@ -1,8 +1,7 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assert, assertEquals } from "@std/assert";
-import { browserTestOf } from "./browser_test_of.ts";
-import type { BrowserTestContext } from "./harness.ts";
+import { type BrowserTestContext, browserTestOf, pause } from "./harness.ts";
 
 type Page = typeof import("./fixtures/storage_page.ts");
 type Full = import("./fixtures/storage_page.ts").Full;
@@ -281,7 +280,3 @@ browserTest(
     },
   },
 );
-
-function pause(ms = 20): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}

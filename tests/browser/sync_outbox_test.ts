@@ -1,8 +1,7 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assert, assertEquals } from "@std/assert";
-import { browserTestOf } from "./browser_test_of.ts";
-import type { TestServer } from "./harness.ts";
+import { browserTestOf, pause, type TestServer } from "./harness.ts";
 
 /** In bytes. */
 const QUOTA = 16 * 1024 * 1024;
@@ -263,8 +262,4 @@ async function formOf(
 
 function isSame(a?: Uint8Array, b?: Uint8Array): boolean {
   return a?.length === b?.length && !!a?.every((byte, i) => byte === b?.[i]);
-}
-
-function pause(ms = 20): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

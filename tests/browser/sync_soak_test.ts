@@ -6,7 +6,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { browserTest, type BrowserTestContext } from "./harness.ts";
+import { browserTest, type BrowserTestContext, pause } from "./harness.ts";
 
 type Page = typeof import("./fixtures/sync_page.ts");
 
@@ -84,10 +84,6 @@ async function drained(context: BrowserTestContext<Page>): Promise<void> {
     await context.page.call("poke");
     await pause(100);
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 soakTest(

@@ -1,7 +1,7 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assert, assertEquals } from "@std/assert";
-import { browserTestOf } from "./browser_test_of.ts";
+import { browserTestOf, pause } from "./harness.ts";
 
 type Page = typeof import("./fixtures/sync_page.ts");
 
@@ -139,7 +139,3 @@ browserTest(
     assertEquals([server.count("/job?a"), server.count("/job?b")], [1, 1]);
   },
 );
-
-function pause(ms = 20): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
