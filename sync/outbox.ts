@@ -8,13 +8,12 @@
  * What it promises. An entry whose `add()` has resolved is sent at least once,
  * and is forgotten only after the server accepted it. One context sends at a
  * time (a Web Lock), and each entry that is on its way is leased, so that
- * where locks are missing nobody else takes it. Every attempt carries the same
- * idempotency key, by which a server can tell a repetition: the worker was
- * stopped before it had stored that the entry was sent, which it does for all of
- * a tenth of a second together. Entries of the same `key` are sent in the
- * order in which they were added, one after the other. What the server refuses
- * or what is too old becomes a dead letter, with the reason, and is never
- * dropped in silence.
+ * where locks are missing nobody else takes it. That the server accepted an
+ * entry is stored within a tenth of a second; a worker that is stopped before
+ * then sends it again. Every attempt carries the same idempotency key, by which
+ * the server can tell. Entries of the same `key` are sent in the order in which
+ * they were added, one after the other. What the server refuses or what is too
+ * old becomes a dead letter, with the reason, and is never dropped in silence.
  *
  * How it works. Everything is in the store, nothing in memory has to survive:
  *
@@ -117,7 +116,7 @@ export interface OutboxOptions<T> {
   concurrency?: number | undefined;
   /**
    * The header that carries the idempotency key, unless a request has it
-   * already; `false` for none.
+   * already; `false` for none. A server of another origin has to allow it.
    *
    * @default {"Idempotency-Key"}
    */
@@ -138,8 +137,9 @@ export interface OutboxOptions<T> {
    */
   acceptOpaque?: boolean | undefined;
   /**
-   * How many milliseconds to wait after an entry has failed so many times. A
-   * response's `Retry-After` makes it longer, up to a day.
+   * How many milliseconds to wait after an entry has failed so many times, at
+   * least a second. A response's `Retry-After`, if a server of another origin
+   * exposes it, makes it longer, up to a day.
    *
    * @default {a second, doubled each time up to an hour, less up to a half of it at random}
    */
@@ -184,9 +184,10 @@ export interface OutboxAddOptions {
    */
   maxAge?: number | undefined;
   /**
-   * Ends the wait for a request's body; the promise then rejects with the
-   * signal's reason, and nothing is saved. It replaces the default deadline of
-   * 30 seconds, after which the promise rejects with a "TimeoutError".
+   * Ends the wait for a request's body, and for those of earlier calls with the
+   * same `key`; the promise then rejects with the signal's reason, and nothing
+   * is saved. It replaces the default deadline of 30 seconds, after which the
+   * promise rejects with a "TimeoutError".
    */
   signal?: AbortSignal | undefined;
 }
@@ -195,8 +196,9 @@ export interface OutboxAddOptions {
 export interface OutboxFailure {
   /**
    * "unreachable": there was no response, because of the network, the server or
-   * the browser, as with CORS; "status": there was one that means failure; "opaque": its status is hidden; "expired": it was too old to be
-   * sent; "unreadable": another version of the code stored it.
+   * the browser, as with CORS; "status": there was one that means failure;
+   * "opaque": its status is hidden; "expired": it was too old to be sent;
+   * "unreadable": another version of the code stored it.
    */
   readonly reason:
     | "unreachable"
@@ -285,7 +287,8 @@ export interface Outbox<T> {
   /**
    * Adds a request or message, and resolves with its identifier once it is
    * saved, as durably as the store does that. It is sent by the next `flush()`,
-   * or the one under way.
+   * or the one under way. A request's body is read: add a `clone()` of one that
+   * is still needed.
    *
    * Rejects with a "NotSavedError", with the store's error as `cause`, if the
    * store failed; a `TypeError` if the request's body was used, or is a stream,
@@ -316,8 +319,8 @@ export interface Outbox<T> {
   retry(id: string): Promise<boolean>;
   /**
    * Removes all entries and dead letters of an owner, as at a logout, and
-   * resolves with how many they were. What is on its way is aborted, but may
-   * have arrived.
+   * resolves with how many they were; if it rejects, none is removed. What is on
+   * its way is aborted, but may have arrived.
    */
   clear(owner: string): Promise<number>;
   /** Resolves with the entries and dead letters, in the order of `add()`. */
@@ -396,28 +399,8 @@ interface Told {
   readonly changed: number;
   /** The last of them, unless they are too many. */
   readonly changes: OutboxEntry[] | undefined;
-  readonly aborted: string[];
-}
-
-/** A transaction, in which jobs run one after the other. */
-interface View {
-  readonly transaction: OutboxTransaction;
-  readonly state: State;
-  /** Whether the state changed in what is no change of an entry. */
-  touched: boolean;
-  readonly changes: OutboxEntry[];
   /** Entries on their way that are to be aborted. */
   readonly aborted: string[];
-  /** The last entry of a key, where it was asked for. */
-  readonly tails: Map<string, string | undefined>;
-  /** What has become ready, as the entry before it is gone. */
-  readonly promoted: Entry[];
-}
-
-interface Job {
-  run(view: View): Promise<unknown>;
-  resolve(value: unknown): void;
-  reject(reason: unknown): void;
 }
 
 /** Where an entry is. */
@@ -436,41 +419,14 @@ interface Ending {
 
 type Outcome = Found & Ending;
 
-/** What is in the store. */
-interface Snapshot {
-  readonly state: State;
-  readonly entries: Map<string, OutboxEntry>;
-}
-
-/** A flush under way. */
-interface Flush {
-  readonly sender: string;
-  /** Whether nobody else can be sending. */
-  readonly alone: boolean;
-  /** Up to where it has looked for what is ready. */
-  ready: string;
-  /** Nothing is due before this time. */
-  due: number;
-  /** Up to where it has looked for what is not due and tried all the same. */
-  sweep: string | undefined;
-  /** Whether it has found nothing since it last looked from the beginning. */
-  searched: boolean;
-  /** How many attempts in a row had no response. */
-  unreachable: number;
-  /** Whether an attempt had one. */
-  reached: boolean;
-  /** Whether the last flush had none, and this one has had none yet. */
-  probing: boolean;
-  /** Whether it begins no more attempts. */
-  stopped: boolean;
-}
-
 /** What a transaction of a flush did. */
 interface Step {
   readonly leased: Found[];
-  /** The identifiers of all that the flush has leased, and until when. */
-  readonly leases: Set<string>;
+  /** All leases, and until when those of this flush last. */
+  readonly leases: Record<string, Lease>;
   readonly until: number;
+  /** When the first is due of what has failed. */
+  due: number;
   sent: number;
   failed: number;
   /** Whether there may be more to be leased. */
@@ -599,9 +555,10 @@ export function createOutbox<T = Request>(
     );
   }
   const root = `outbox/${encodeURIComponent(name)}/`;
-  const ready = `${root}ready/`;
-  const wait = `${root}wait/`;
-  const due = `${root}due/`;
+  const statePath = `${root}state`;
+  const ready = pathOf("ready", "");
+  const wait = pathOf("wait", "");
+  const due = pathOf("due", "");
   const channelName = `${KEY} ${root}`;
   const jobs: Job[] = [];
   let committing = false;
@@ -614,32 +571,41 @@ export function createOutbox<T = Request>(
     return `${root}lane/${JSON.stringify(key)}/`;
   }
 
-  function pathOf(place: Place | "body", id: string): string {
+  function pathOf(place: Place | "body" | "due", id: string): string {
     const key = place === "lane" ? keyOf(id) : undefined;
     return key === undefined ? `${root}${place}/${id}` : lane(key) + id;
   }
 
-  function dueOf({ id, due: time = 0 }: Entry): string {
-    return `${due}${padded(time, TIME_DIGITS)}/${id}`;
+  function dueOf({ id, due = 0 }: Entry): string {
+    return pathOf("due", `${padded(due, TIME_DIGITS)}/${id}`);
   }
 
-  async function find(view: View, id: string): Promise<Found | undefined> {
-    for (const place of PLACES) {
-      const value = await view.transaction.get(pathOf(place, id));
-      if (value) return { place, entry: toEntry(id, value) };
-    }
+  function timeOf(path: string): number {
+    return Number(path.slice(due.length, due.length + TIME_DIGITS));
+  }
+
+  /** When to try again what has failed so many times. */
+  function timeAfter(attempts: number, retryAfter = 0): number {
+    // What is no number is no time.
+    const delay = Math.max(SECOND, retryAfter, backoff(attempts) || 0);
+    return Date.now() + Math.min(DAY, delay);
   }
 
   // Transactions.
 
+  type View = ReturnType<typeof viewOf>;
+
+  /** Something to do in a transaction, and whom to tell how it ended. */
+  interface Job {
+    run(view: View): Promise<unknown>;
+    resolve(value: unknown): void;
+    reject(reason: unknown): void;
+  }
+
   /** Runs `work` in a transaction, along with what else is asked for now. */
-  function commit<R>(work: (view: View) => Promise<R>): Promise<R> {
+  function commit<R>(run: (view: View) => Promise<R>): Promise<R> {
     return new Promise((resolve, reject) => {
-      jobs.push({
-        run: work,
-        resolve: (value) => resolve(value as R),
-        reject,
-      });
+      jobs.push({ run, resolve: resolve as Job["resolve"], reject });
       if (!committing) void commitAll();
     });
   }
@@ -653,29 +619,16 @@ export function createOutbox<T = Request>(
   }
 
   async function commitJobs(taken: Job[], open = false): Promise<void> {
-    let done: { view: View; results: unknown[] };
+    let done: { told: Told; results: unknown[] };
     try {
       done = await store.transact(async (transaction) => {
-        const state = toState(await transaction.get(`${root}state`));
-        const view: View = {
-          transaction,
-          state,
-          touched: false,
-          changes: [],
-          aborted: [],
-          tails: new Map(),
-          promoted: [],
-        };
+        const state = toState(await transaction.get(statePath));
+        const view = viewOf(transaction, state);
         // What was asked for meanwhile comes along.
         if (open) taken.push(...jobs.splice(0));
         const results: unknown[] = [];
         for (const job of taken) results.push(await job.run(view));
-        if (view.touched || view.changes.length > 0) {
-          state.changed += view.changes.length;
-          state.ends = state.ends.slice(-ENDS);
-          transaction.set(`${root}state`, state);
-        }
-        return { view, results };
+        return { told: view.save(), results };
       });
     } catch (error) {
       if (taken.length === 1) return taken[0]?.reject(error);
@@ -683,17 +636,12 @@ export function createOutbox<T = Request>(
       for (const job of taken) await commitJobs([job]);
       return;
     }
-    tell(done.view);
+    tell(done.told);
     taken.forEach(({ resolve }, index) => resolve(done.results[index]));
   }
 
-  function tell({ state: { changed }, changes, aborted }: View): void {
-    if (changes.length + aborted.length === 0) return;
-    const told: Told = {
-      changed,
-      changes: changes.length > TOLD ? undefined : changes,
-      aborted,
-    };
+  function tell(told: Told): void {
+    if (told.changes?.length === 0 && told.aborted.length === 0) return;
     try {
       const channel = new BroadcastChannel(channelName);
       channel.postMessage(told);
@@ -703,162 +651,374 @@ export function createOutbox<T = Request>(
     }
   }
 
-  // Changes, in a transaction.
-
-  function put(view: View, place: Place, entry: Entry): void {
-    view.transaction.set(pathOf(place, entry.id), entry);
-    if (place === "wait") view.transaction.set(dueOf(entry), 0);
+  /** Resolves with the state, or an empty one if the store fails. */
+  async function stateNow(): Promise<State> {
+    return toState(await store.get(statePath).catch(() => {}));
   }
 
-  function pull(view: View, { place, entry }: Found): void {
-    view.transaction.delete(pathOf(place, entry.id));
-    if (place === "wait") view.transaction.delete(dueOf(entry));
-  }
+  /** What can be done in a transaction. */
+  function viewOf(transaction: OutboxTransaction, state: State) {
+    const { leases } = state;
+    const changes: OutboxEntry[] = [];
+    const aborted: string[] = [];
+    /** The last entry of a key, where it was asked for. */
+    const tails = new Map<string, string | undefined>();
+    /** What has become ready, as the entry before it is gone. */
+    const promoted: Entry[] = [];
+    /** Whether the state changed in what is no change of an entry. */
+    let touched = false;
 
-  /** The path of the last entry of a key, without dead letters. */
-  async function tailOf(
-    { tails, transaction }: View,
-    key: string,
-  ): Promise<string | undefined> {
-    if (!tails.has(key)) {
-      const query = { prefix: lane(key), reverse: true, limit: 1 };
-      tails.set(key, (await transaction.list(query))[0]?.[0]);
+    /** Stores what all changes share, and gives what there is to tell. */
+    function save(): Told {
+      const { length } = changes;
+      if (touched || length > 0) {
+        state.changed += length;
+        state.ends = state.ends.slice(-ENDS);
+        transaction.set(statePath, state);
+      }
+      const { changed } = state;
+      return { changed, changes: length > TOLD ? undefined : changes, aborted };
     }
-    return tails.get(key);
-  }
 
-  /** Puts an entry among those of its key. */
-  async function enqueue(view: View, entry: Entry): Promise<void> {
-    const key = keyOf(entry.id);
-    if (key === undefined) return put(view, "ready", entry);
-    const tail = await tailOf(view, key);
-    const path = pathOf("lane", entry.id);
-    put(view, tail === undefined ? "ready" : "lane", entry);
-    if (tail === undefined) view.transaction.set(path, 0);
-    // A dead letter that is sent after all may be older than the last.
-    if (tail === undefined || tail < path) view.tails.set(key, path);
-  }
-
-  /** Lets the next entry of a key go, as the one before is gone or dead. */
-  async function release(view: View, id: string): Promise<void> {
-    const key = keyOf(id);
-    if (key === undefined) return;
-    const { transaction } = view;
-    const [prefix, start] = [lane(key), pathOf("lane", id)];
-    transaction.delete(start);
-    view.tails.delete(key);
-    // To pass all that was deleted before may take a database long.
-    const next = await transaction.list({ prefix, start, limit: 1 });
-    const [first] = next.length > 0
-      ? next
-      : await transaction.list({ prefix, limit: 1 });
-    if (!first) return;
-    const entry = toEntry(first[0].slice(prefix.length), first[1]);
-    transaction.set(first[0], 0);
-    put(view, "ready", entry);
-    view.promoted.push(entry);
-  }
-
-  function setLease(view: View, id: string, lease?: Lease): void {
-    if (lease) view.state.leases[id] = lease;
-    else delete view.state.leases[id];
-    view.touched = true;
-  }
-
-  /** Forgets an entry or dead letter for good. */
-  async function finish(
-    view: View,
-    found: Found,
-    status: "sent" | "cancelled",
-  ): Promise<void> {
-    pull(view, found);
-    discard(view, found.entry, status);
-    if (found.place === "lane") view.tails.clear();
-    else if (found.place !== "dead") await release(view, found.entry.id);
-  }
-
-  function discard(
-    view: View,
-    entry: Entry,
-    status: "sent" | "cancelled" | "replaced",
-  ): void {
-    const { id, request } = entry;
-    if (request && request.size > INLINE) {
-      view.transaction.delete(pathOf("body", id));
+    function list(prefix: string, limit: number, start = prefix) {
+      return transaction.list({ prefix, start, limit });
     }
-    setLease(view, id);
-    view.state.ends.push([id, status]);
-    view.changes.push(toPublic(entry, status));
-  }
 
-  /** Makes an entry a dead letter. */
-  async function bury(
-    view: View,
-    found: Found,
-    failure: OutboxFailure,
-  ): Promise<void> {
-    const entry = { ...found.entry, due: undefined, failure };
-    pull(view, found);
-    put(view, "dead", entry);
-    view.changes.push(toPublic(entry, "failed"));
-    await release(view, entry.id);
-  }
-
-  /** Removes an entry, or has the one who sends it do so. */
-  async function remove(view: View, found: Found): Promise<boolean> {
-    const { id } = found.entry;
-    const lease = view.state.leases[id];
-    if (lease && isHeld(lease)) {
-      setLease(view, id, { ...lease, cancelled: true });
-      view.aborted.push(id);
-      return false;
+    async function find(id: string): Promise<Found | undefined> {
+      for (const place of PLACES) {
+        const value = await transaction.get(pathOf(place, id));
+        if (value) return { place, entry: toEntry(id, value) };
+      }
     }
-    await finish(view, found, "cancelled");
-    return true;
-  }
 
-  async function insert(
-    view: View,
-    { body, ...draft }: Draft,
-    key: string | undefined,
-  ): Promise<string> {
-    const replaced = draft.collapse ? await replaceable(view, key) : undefined;
-    let number = replaced?.entry.id.slice(0, NUMBER_DIGITS);
-    if (number === undefined) {
-      number = padded(++view.state.last, NUMBER_DIGITS);
+    /** Looks through places, page by page. */
+    async function visit(
+      places: readonly Place[],
+      look: (page: Found[]) => void | Promise<void>,
+    ): Promise<void> {
+      for (const place of places) {
+        const prefix = pathOf(place, "");
+        let start = prefix;
+        for (let more = true; more;) {
+          const found = await list(prefix, PAGE, start);
+          more = found.length === PAGE;
+          const page: Found[] = [];
+          for (const [path, value] of found) {
+            start = `${path}\0`;
+            const id = path.slice(prefix.length).replace(KEY_REGEXP, "");
+            if (value) page.push({ place, entry: toEntry(id, value) });
+          }
+          await look(page);
+        }
+      }
     }
-    const suffix = key === undefined ? "" : `.${key}`;
-    const id = `${number}.${crypto.randomUUID()}${suffix}`;
-    const entry: Entry = { ...draft, format: FORMAT, id, attempts: 0 };
-    if (body) view.transaction.set(pathOf("body", id), body);
-    if (replaced) replace(view, replaced, entry);
-    else await enqueue(view, entry);
-    view.changes.push(toPublic(entry, "queued"));
-    return id;
-  }
 
-  /** The last entry of a key, if another one may take its place. */
-  async function replaceable(
-    view: View,
-    key: string | undefined,
-  ): Promise<Found | undefined> {
-    const tail = key === undefined ? undefined : await tailOf(view, key);
-    if (key === undefined || tail === undefined) return;
-    const found = await find(view, tail.slice(lane(key).length));
-    const isOnItsWay = found && view.state.leases[found.entry.id];
-    return found?.entry.collapse && !isOnItsWay ? found : undefined;
-  }
-
-  function replace(view: View, found: Found, entry: Entry): void {
-    const { place, entry: { id, attempts, due, failure } } = found;
-    pull(view, found);
-    put(view, place, { ...entry, attempts, due, failure });
-    if (place !== "lane") {
-      view.transaction.delete(pathOf("lane", id));
-      view.transaction.set(pathOf("lane", entry.id), 0);
+    function note(entry: Entry, status: OutboxEntry["status"]): void {
+      changes.push(toPublic(entry, status));
     }
-    view.tails.clear();
-    discard(view, found.entry, "replaced");
+
+    function put(place: Place, entry: Entry): void {
+      transaction.set(pathOf(place, entry.id), entry);
+      if (place === "wait") transaction.set(dueOf(entry), 0);
+    }
+
+    function pull({ place, entry }: Found): void {
+      transaction.delete(pathOf(place, entry.id));
+      if (place === "wait") transaction.delete(dueOf(entry));
+    }
+
+    /** The path of the last entry of a key, without dead letters. */
+    async function tailOf(key: string): Promise<string | undefined> {
+      if (!tails.has(key)) {
+        const query = { prefix: lane(key), reverse: true, limit: 1 };
+        tails.set(key, (await transaction.list(query))[0]?.[0]);
+      }
+      return tails.get(key);
+    }
+
+    /** Puts an entry among those of its key. */
+    async function enqueue(entry: Entry): Promise<void> {
+      const key = keyOf(entry.id);
+      if (key === undefined) return put("ready", entry);
+      const tail = await tailOf(key);
+      const path = lane(key) + entry.id;
+      const isFirst = tail === undefined;
+      put(isFirst ? "ready" : "lane", entry);
+      if (isFirst) transaction.set(path, 0);
+      // A dead letter that is sent after all may be older than the last.
+      if (isFirst || tail < path) tails.set(key, path);
+    }
+
+    /** Lets the next entry of a key go, as the one before is gone or dead. */
+    async function release(id: string): Promise<void> {
+      const key = keyOf(id);
+      if (key === undefined) return;
+      const prefix = lane(key);
+      const start = prefix + id;
+      transaction.delete(start);
+      tails.delete(key);
+      // To pass all that was deleted before may take a database long.
+      const first = (await list(prefix, 1, start))[0] ??
+        (await list(prefix, 1))[0];
+      if (!first) return;
+      const entry = toEntry(first[0].slice(prefix.length), first[1]);
+      transaction.set(first[0], 0);
+      put("ready", entry);
+      promoted.push(entry);
+    }
+
+    function setLease(id: string, lease?: Lease): void {
+      if (lease) leases[id] = lease;
+      else delete leases[id];
+      touched = true;
+    }
+
+    /** Forgets an entry or dead letter for good. */
+    async function finish(
+      found: Found,
+      status: "sent" | "cancelled",
+    ): Promise<void> {
+      const { place, entry } = found;
+      pull(found);
+      discard(entry, status);
+      if (place === "lane") tails.clear();
+      else if (place !== "dead") await release(entry.id);
+    }
+
+    function discard(
+      entry: Entry,
+      status: "sent" | "cancelled" | "replaced",
+    ): void {
+      const { id, request } = entry;
+      if (request && request.size > INLINE) {
+        transaction.delete(pathOf("body", id));
+      }
+      setLease(id);
+      state.ends.push([id, status]);
+      note(entry, status);
+    }
+
+    /** Makes an entry a dead letter. */
+    async function bury(found: Found, failure?: OutboxFailure): Promise<void> {
+      const entry = { ...found.entry, due: undefined, failure };
+      pull(found);
+      put("dead", entry);
+      note(entry, "failed");
+      await release(entry.id);
+    }
+
+    /** Removes an entry, or has the one who sends it do so. */
+    async function remove(found: Found): Promise<boolean> {
+      const { id } = found.entry;
+      const lease = leases[id];
+      if (lease && isHeld(lease)) {
+        setLease(id, { ...lease, cancelled: true });
+        aborted.push(id);
+        return false;
+      }
+      await finish(found, "cancelled");
+      return true;
+    }
+
+    async function insert(
+      { body, ...draft }: Draft,
+      key: string | undefined,
+    ): Promise<string> {
+      const replaced = draft.collapse ? await replaceable(key) : undefined;
+      const { attempts = 0, due, failure } = replaced?.entry ?? {};
+      const number = replaced?.entry.id.slice(0, NUMBER_DIGITS) ??
+        padded(++state.last, NUMBER_DIGITS);
+      const suffix = key === undefined ? "" : `.${key}`;
+      const id = `${number}.${crypto.randomUUID()}${suffix}`;
+      const entry: Entry = {
+        ...draft,
+        format: FORMAT,
+        id,
+        attempts,
+        due,
+        failure,
+      };
+      if (body) transaction.set(pathOf("body", id), body);
+      if (replaced) replace(replaced, entry);
+      else await enqueue(entry);
+      note(entry, "queued");
+      return id;
+    }
+
+    /** The last entry of a key, if another one may take its place. */
+    async function replaceable(
+      key: string | undefined,
+    ): Promise<Found | undefined> {
+      const tail = key === undefined ? undefined : await tailOf(key);
+      if (key === undefined || tail === undefined) return;
+      const id = tail.slice(lane(key).length);
+      const found = leases[id] ? undefined : await find(id);
+      return found?.entry.collapse ? found : undefined;
+    }
+
+    function replace(found: Found, entry: Entry): void {
+      const { place, entry: { id } } = found;
+      pull(found);
+      put(place, entry);
+      if (place !== "lane") {
+        transaction.delete(pathOf("lane", id));
+        transaction.set(pathOf("lane", entry.id), 0);
+      }
+      tails.clear();
+      discard(found.entry, "replaced");
+    }
+
+    async function cancel(id: string): Promise<boolean> {
+      const found = await find(id);
+      return found ? await remove(found) : false;
+    }
+
+    async function retry(id: string): Promise<boolean> {
+      const found = leases[id] ? undefined : await find(id);
+      if (!found) return false;
+      const { place } = found;
+      const isDead = place === "dead";
+      if (!isDead && place !== "wait") return false;
+      const entry: Entry = {
+        ...found.entry,
+        added: isDead ? Date.now() : found.entry.added,
+        attempts: 0,
+        due: undefined,
+        failure: undefined,
+      };
+      pull(found);
+      if (isDead) await enqueue(entry);
+      else put("ready", entry);
+      note(entry, "queued");
+      return true;
+    }
+
+    async function clear(owner: string): Promise<number> {
+      let count = 0;
+      // What the removal of one makes ready is of others.
+      await visit(["lane", "ready", "wait", "dead"], async (page) => {
+        for (const found of page) {
+          if (found.entry.owner !== owner) continue;
+          await remove(found);
+          count++;
+        }
+      });
+      return count;
+    }
+
+    /** Resolves with what is in the store. */
+    async function snapshot(): Promise<
+      { state: State; entries: Map<string, OutboxEntry> }
+    > {
+      const entries = new Map<string, OutboxEntry>();
+      await visit(PLACES, (page) => {
+        for (const { place, entry } of page) {
+          const lease = leases[entry.id];
+          const status = place === "dead"
+            ? "failed"
+            : lease && isHeld(lease)
+            ? "sending"
+            : "queued";
+          entries.set(entry.id, toPublic(entry, status));
+        }
+      });
+      // Others that share the transaction may change it yet.
+      return { state: { ...state }, entries };
+    }
+
+    /** Stores how an attempt ended. */
+    async function settle(
+      step: Step,
+      sender: string,
+      outcome: Outcome,
+    ): Promise<void> {
+      const { entry, end, failure, retryAfter } = outcome;
+      const { id, added, maxAge = Infinity } = entry;
+      const lease = leases[id];
+      const isOurs = lease?.sender === sender;
+      if (isOurs) setLease(id);
+      if (end === "sent") {
+        // Even if another flush has taken it over meanwhile.
+        const found = isOurs ? outcome : await find(id);
+        if (!found) return;
+        step.sent++;
+        return await finish(found, "sent");
+      }
+      if (!isOurs) return;
+      if (lease.cancelled) return await finish(outcome, "cancelled");
+      if (end === "left") return note(entry, "queued");
+      const attempts = entry.attempts + 1;
+      if (end === "failed") {
+        step.failed++;
+        const { place } = outcome;
+        return await bury({ place, entry: { ...entry, attempts } }, failure);
+      }
+      const time = timeAfter(attempts, retryAfter);
+      const due = Math.ceil(Math.min(time, added + maxAge));
+      const waiting = { ...entry, attempts, due, failure };
+      pull(outcome);
+      put("wait", waiting);
+      note(waiting, "queued");
+      step.due = Math.min(step.due, due);
+    }
+
+    /** Renews the leases of a sender, and ends those of others that were stopped. */
+    async function updateLeases(
+      sender: string,
+      alone: boolean,
+      until: number,
+    ): Promise<void> {
+      for (const [id, lease] of Object.entries(leases)) {
+        if (lease.sender === sender) {
+          setLease(id, { ...lease, until });
+          continue;
+        }
+        if (!alone && isHeld(lease)) continue;
+        setLease(id);
+        const found = await find(id);
+        if (!found) continue;
+        if (lease.cancelled) await finish(found, "cancelled");
+        else note(found.entry, "queued");
+      }
+    }
+
+    /** Ends a flush; resolves with when there is to be another. */
+    async function conclude(
+      unreachable: number,
+      reached: boolean,
+    ): Promise<number | undefined> {
+      const { down } = state;
+      state.down = reached ? 0 : unreachable > 0 ? down + 1 : down;
+      touched ||= state.down !== down;
+      if (unreachable >= UNREACHABLE) return timeAfter(state.down || 1);
+      // Others may hold leases, where there are no locks.
+      const next = Object.values(leases).map(({ until }) => until);
+      const added = await list(ready, next.length + 1);
+      const now = Date.now();
+      if (added.some(([path]) => !leases[path.slice(ready.length)])) return now;
+      const [first] = await list(due, 1);
+      if (first) next.push(timeOf(first[0]));
+      if (next.length > 0) return Math.min(now + DAY, ...next);
+    }
+
+    return {
+      transaction,
+      state,
+      promoted,
+      save,
+      list,
+      note,
+      setLease,
+      bury,
+      insert,
+      cancel,
+      retry,
+      clear,
+      snapshot,
+      settle,
+      updateLeases,
+      conclude,
+    };
   }
 
   // Adding.
@@ -886,14 +1046,11 @@ export function createOutbox<T = Request>(
       ...common,
       ...await toDraft(item, body),
     }));
-    const drafts = await inTurn(
-      beforeDeadline(Promise.all(reading), signal),
-      key,
-    );
+    const drafts = await inTurn(key, Promise.all(reading), signal);
     try {
       return await commit(async (view) => {
         const ids: string[] = [];
-        for (const draft of drafts) ids.push(await insert(view, draft, key));
+        for (const draft of drafts) ids.push(await view.insert(draft, key));
         return ids;
       });
     } catch (cause) {
@@ -906,20 +1063,26 @@ export function createOutbox<T = Request>(
     }
   }
 
-  /** Waits for bodies that are read, and for those called before of the key. */
+  /** Resolves as `read` does, once all calls before have been read of the key. */
   async function inTurn<R>(
-    read: Promise<R>,
     key: string | undefined,
+    read: Promise<R>,
+    signal: AbortSignal | undefined,
   ): Promise<R> {
-    if (key === undefined) return await read;
-    const before = turns.get(key);
-    const turn = Promise.allSettled([read, before]);
-    turns.set(key, turn);
+    const deadline = new AbortController();
+    const timer = abortAfter(deadline, READING, "add", "the reading of a body");
+    const before = key === undefined ? undefined : turns.get(key);
+    const both = Promise.all([read, before]);
+    const mine = unlessAborted(both, signal ?? deadline.signal);
+    const turn = Promise.allSettled([mine, before]);
+    if (key !== undefined) {
+      turns.set(key, turn);
+      void turn.then(() => turns.get(key) === turn && turns.delete(key));
+    }
     try {
-      const [result] = await Promise.all([read, before]);
-      return result;
+      return (await mine)[0];
     } finally {
-      if (turns.get(key) === turn) turns.delete(key);
+      clearTimeout(timer);
     }
   }
 
@@ -939,14 +1102,11 @@ export function createOutbox<T = Request>(
     form: FormData | undefined,
   ): Promise<Pick<Draft, "request" | "body">> {
     const { url, method } = request;
-    if (request.bodyUsed) {
-      throw new TypeError(
-        `Cannot add the request to ${url}: its body was used`,
-      );
-    }
+    if (request.bodyUsed) throw refusal(request, "its body was used");
     if (request.mode === "no-cors" && !acceptOpaque) {
-      throw new TypeError(
-        `Cannot add the request to ${url}: its mode is "no-cors", which hides whether it was sent`,
+      throw refusal(
+        request,
+        'its mode is "no-cors", which hides whether it was sent',
       );
     }
     const { body, type } = await readBody(request, form);
@@ -983,95 +1143,89 @@ export function createOutbox<T = Request>(
     let changed = -1;
     // Who has the lock may be suspended, as a tab in the background of a phone.
     const timer = setInterval(async () => {
-      const state = toState(await store.get(`${root}state`).catch(() => {}));
+      const state = await stateNow();
       const isSending = Object.values(state.leases).some(isHeld);
       if (waiting && state.changed === changed && !isSending) stalled.abort();
       changed = state.changed;
     }, STALLED);
-    const begin = () => {
-      waiting = false;
-      clearInterval(timer);
+    const hold = async (
+      how: { signal: AbortSignal } | { steal: true },
+    ): Promise<OutboxFlushed> => {
+      const robbed = new AbortController();
+      try {
+        return await locks.request(channelName, how, () => {
+          waiting = false;
+          clearInterval(timer);
+          return run(either(signal, robbed.signal), true);
+        });
+      } catch (error) {
+        robbed.abort(error);
+        throw error;
+      }
     };
     try {
-      const patience = { signal: anySignal(signal, stalled.signal) };
-      return await hold(locks, patience, signal, begin);
+      return await hold({ signal: either(signal, stalled.signal) });
     } catch (error) {
       if (!waiting || !stalled.signal.aborted) throw error;
-      return await hold(locks, { steal: true }, signal, begin);
+      return await hold({ steal: true });
     } finally {
       clearInterval(timer);
     }
   }
 
-  async function hold(
-    locks: OutboxLocks,
-    how: { signal: AbortSignal } | { steal: true },
-    signal: AbortSignal | undefined,
-    begin: () => void,
-  ): Promise<OutboxFlushed> {
-    const robbed = new AbortController();
-    try {
-      return await locks.request(channelName, how, () => {
-        begin();
-        return run(anySignal(signal, robbed.signal), true);
-      });
-    } catch (error) {
-      robbed.abort(error);
-      throw error;
-    }
-  }
-
-  async function run(
+  /** Sends all; who is suspended after an abort must not keep the lock. */
+  function run(
     signal: AbortSignal | undefined,
     alone: boolean,
   ): Promise<OutboxFlushed> {
-    const { promise: aborted, reject } = Promise.withResolvers<never>();
-    const abort = () => reject(signal?.reason);
-    signal?.addEventListener("abort", abort);
-    try {
-      // Who is suspended after that must not keep the lock.
-      return await Promise.race([sendAll(signal, alone), aborted]);
-    } finally {
-      signal?.removeEventListener("abort", abort);
-    }
+    return unlessAborted(sendAll(signal, alone), signal);
   }
 
   async function sendAll(
     signal: AbortSignal | undefined,
     alone: boolean,
   ): Promise<OutboxFlushed> {
-    const flush: Flush = {
-      sender: crypto.randomUUID(),
-      alone,
-      ready,
-      due: -Infinity,
-      sweep: "",
-      searched: true,
-      unreachable: 0,
-      reached: false,
-      probing: false,
-      stopped: false,
-    };
-    const result = { sent: 0, failed: 0 };
+    const sender = crypto.randomUUID();
     const active = new Map<string, AbortController>();
-    let leased: Found[] = [];
     const outcomes: Outcome[] = [];
-    let added = false;
-    let over = false;
+    let leased: Found[] = [];
     let until = 0;
+    let sent = 0;
+    let failed = 0;
+    /** Up to where it has looked for what is ready. */
+    let readyFrom = ready;
+    /** Nothing is due before this time. */
+    let dueFrom = -Infinity;
+    /** Up to where it has looked for what is not due and tried all the same. */
+    let sweepFrom: string | undefined = "";
+    /** Whether it has found nothing since it last looked from the beginning. */
+    let searched = true;
+    /** How many attempts in a row had no response. */
+    let unreachable = 0;
+    /** Whether an attempt had one. */
+    let reached = false;
+    /** Whether the last flush had none, and this one has had none yet. */
+    let probing = false;
+    /** Whether it begins no more attempts. */
+    let stopped = false;
+    /** Whether entries were added meanwhile. */
+    let anyAdded = false;
+    let over = false;
     let timer: ReturnType<typeof setTimeout> | undefined;
     let wake = () => {};
 
     /** Begins as many attempts as there may be at once. */
     function begin(): void {
-      const most = flush.probing ? 1 : concurrency;
-      while (flush.stopped || active.size < most) {
+      while (stopped || active.size < (probing ? 1 : concurrency)) {
         const next = leased.shift();
         if (!next) return;
-        const isLate = Date.now() >= until;
-        if (flush.stopped || isLate) outcomes.push({ ...next, end: "left" });
+        if (stopped || Date.now() >= until) leave(next);
         else void follow(next);
       }
+    }
+
+    function leave(next: Found): void {
+      outcomes.push({ ...next, end: "left" });
     }
 
     async function follow(next: Found): Promise<void> {
@@ -1082,11 +1236,11 @@ export function createOutbox<T = Request>(
       active.delete(next.entry.id);
       outcomes.push(outcome);
       if (outcome.failure?.reason === "unreachable") {
-        flush.stopped ||= ++flush.unreachable >= UNREACHABLE;
+        stopped ||= ++unreachable >= UNREACHABLE;
       } else if (outcome.end !== "left") {
-        flush.unreachable = 0;
-        flush.reached = true;
-        flush.probing = false;
+        unreachable = 0;
+        reached = true;
+        probing = false;
       }
       begin();
       if (isTime()) wake();
@@ -1096,7 +1250,7 @@ export function createOutbox<T = Request>(
     /** Whether to store outcomes now, or to collect more of them. */
     function isTime(): boolean {
       const isIdle = leased.length === 0 && active.size < concurrency;
-      return added || active.size === 0 ||
+      return anyAdded || active.size === 0 ||
         outcomes.length >= (isIdle ? 1 : leased.length + active.size);
     }
 
@@ -1112,7 +1266,112 @@ export function createOutbox<T = Request>(
       }
       clearTimeout(timer);
       timer = undefined;
-      added = false;
+      anyAdded = false;
+    }
+
+    /** Stores how attempts ended, and leases what may be sent next. */
+    async function advance(
+      view: View,
+      settled: readonly Outcome[],
+      room: number,
+    ): Promise<Step> {
+      const { transaction, state, promoted, list } = view;
+      const { leases } = state;
+      const now = Date.now();
+      const step: Step = {
+        leased: [],
+        leases,
+        until: now + LEASE,
+        due: Infinity,
+        sent: 0,
+        failed: 0,
+        more: false,
+      };
+      for (const outcome of settled) await view.settle(step, sender, outcome);
+      await view.updateLeases(sender, alone, step.until);
+      if (room <= 0) return step;
+      if (sweepFrom === "") {
+        probing = state.down > 0;
+        // Where the clock was put back, something is due later than it can be.
+        const ahead = due + padded(now + DAY + 1, TIME_DIGITS);
+        const isWanted = probing || (await list(due, 1, ahead)).length > 0;
+        sweepFrom = isWanted ? wait : undefined;
+      }
+      const limit = room + Object.keys(leases).length;
+      let left = probing ? 1 : room;
+
+      /** Leases an entry, unless it has to be a dead letter. */
+      async function offer(place: Place, entry: Entry): Promise<void> {
+        const { id, added, maxAge = Infinity, original } = entry;
+        if (leases[id]) return;
+        left--;
+        const isExpired = now - added >= maxAge;
+        if (isExpired || original !== undefined) {
+          step.failed++;
+          const failure = isExpired ? EXPIRED : UNREADABLE;
+          return await view.bury({ place, entry }, failure);
+        }
+        view.setLease(id, { sender, from: now, until: step.until });
+        view.note(entry, "sending");
+        step.leased.push({ place, entry });
+      }
+
+      /** Offers what is at a place; resolves with the path where it stopped. */
+      async function offerFrom(
+        start: string,
+        place: Place,
+        least: number,
+        isWanted: (entry: Entry) => boolean,
+      ): Promise<string> {
+        const prefix = pathOf(place, "");
+        for (let more = true; more && left > 0;) {
+          const most = Math.max(least, left);
+          const found = await list(prefix, most, start);
+          more = found.length === most;
+          for (const [path, value] of found) {
+            if (left <= 0) break;
+            start = `${path}\0`;
+            const entry = toEntry(path.slice(prefix.length), value);
+            if (isWanted(entry)) await offer(place, entry);
+          }
+        }
+        return start;
+      }
+
+      for (const entry of promoted.splice(0)) await offer("ready", entry);
+      readyFrom = await offerFrom(readyFrom, "ready", 1, () => true);
+      if (left > 0 && dueFrom <= now) {
+        const found = await list(due, limit);
+        dueFrom = found.length < limit ? Infinity : -Infinity;
+        for (const [path] of found) {
+          const time = timeOf(path);
+          if (left <= 0 || time > now) {
+            dueFrom = time;
+            break;
+          }
+          const id = path.slice(due.length + TIME_DIGITS + 1);
+          const value = await transaction.get(wait + id);
+          if (value) await offer("wait", toEntry(id, value));
+          else transaction.delete(path);
+        }
+      }
+      if (sweepFrom !== undefined) {
+        const isEarly = ({ failure, due = 0 }: Entry) =>
+          due > now + DAY ||
+          state.down > 0 && failure?.reason === "unreachable";
+        const start = await offerFrom(sweepFrom, "wait", PAGE, isEarly);
+        sweepFrom = left > 0 ? undefined : start;
+      }
+
+      const isFound = step.leased.length + step.failed > 0;
+      step.more = isFound || !searched;
+      // What others made ready may be before what was found.
+      if (!isFound && !searched) {
+        readyFrom = ready;
+        dueFrom = -Infinity;
+      }
+      searched = !isFound;
+      return step;
     }
 
     /** Leaves everything as it is: the next flush goes on from there. */
@@ -1126,17 +1385,18 @@ export function createOutbox<T = Request>(
 
     const channel = new BroadcastChannel(channelName);
     channel.onmessage = ({ data }: MessageEvent<Told>) => {
-      for (const id of data.aborted) active.get(id)?.abort();
-      const isAborted = ({ entry }: Found) => data.aborted.includes(entry.id);
-      for (const next of leased.filter(isAborted)) {
-        outcomes.push({ ...next, end: "left" });
-      }
-      leased = leased.filter((next) => !isAborted(next));
+      const { aborted, changes } = data;
+      for (const id of aborted) active.get(id)?.abort();
+      leased = leased.filter((next) => {
+        const isAborted = aborted.includes(next.entry.id);
+        if (isAborted) leave(next);
+        return !isAborted;
+      });
       // What is added now does not wait until a long upload has ended.
-      added ||= data.changes === undefined ||
-        data.changes.some(({ status, attempts }) =>
+      anyAdded ||=
+        changes?.some(({ status, attempts }) =>
           status === "queued" && attempts === 0
-        );
+        ) ?? true;
       if (isTime()) wake();
     };
     signal?.addEventListener("abort", stop);
@@ -1149,228 +1409,28 @@ export function createOutbox<T = Request>(
           AHEAD * concurrency,
           Math.min(FAR_AHEAD, 4 * settled.length),
         );
-        const room = flush.stopped ? 0 : most - leased.length - active.size;
-        const step = await commit((view) =>
-          advance(view, flush, settled, room)
-        );
-        result.sent += step.sent;
-        result.failed += step.failed;
+        const room = stopped ? 0 : most - leased.length - active.size;
+        const step = await commit((view) => advance(view, settled, room));
+        sent += step.sent;
+        failed += step.failed;
+        dueFrom = Math.min(dueFrom, step.due);
         if (over) continue;
         // Others may have taken them over from a page that was suspended.
-        leased = leased.filter(({ entry }) => step.leases.has(entry.id));
+        leased = leased.filter(({ entry }) =>
+          step.leases[entry.id]?.sender === sender
+        );
         until = step.until;
         leased.push(...step.leased);
         begin();
         if (active.size + outcomes.length > 0) await rest();
         else if (!step.more) break;
       }
-      const next = await commit((view) => conclude(view, flush));
-      return { ...result, next };
+      const next = await commit((view) => view.conclude(unreachable, reached));
+      return { sent, failed, next };
     } finally {
       signal?.removeEventListener("abort", stop);
       stop();
     }
-  }
-
-  /** Stores how attempts ended, and leases what may be sent next. */
-  async function advance(
-    view: View,
-    flush: Flush,
-    outcomes: readonly Outcome[],
-    room: number,
-  ): Promise<Step> {
-    const { transaction } = view;
-    const step: Step = {
-      leased: [],
-      leases: new Set(),
-      until: Date.now() + LEASE,
-      sent: 0,
-      failed: 0,
-      more: false,
-    };
-    for (const outcome of outcomes) await settle(view, flush, step, outcome);
-    await updateLeases(view, flush, step);
-    if (room <= 0) return step;
-    if (flush.sweep === "") {
-      flush.probing = view.state.down > 0;
-      flush.sweep = flush.probing || await isAhead(view) ? wait : undefined;
-    }
-
-    let left = flush.probing ? 1 : room;
-    const limit = room + Object.keys(view.state.leases).length;
-    const offer = async (place: Place, id: string, value: unknown) => {
-      if (view.state.leases[id]) return;
-      left--;
-      await lease(view, flush, step, { place, entry: toEntry(id, value) });
-    };
-    for (const entry of view.promoted.splice(0)) {
-      await offer("ready", entry.id, entry);
-    }
-    for (let more = true; left > 0 && more;) {
-      const query = { prefix: ready, start: flush.ready, limit: left };
-      const found = await transaction.list(query);
-      more = found.length === query.limit;
-      for (const [path, value] of found) {
-        flush.ready = `${path}\0`;
-        await offer("ready", path.slice(ready.length), value);
-      }
-    }
-    if (left > 0 && flush.due <= Date.now()) {
-      const found = await transaction.list({ prefix: due, limit });
-      flush.due = found.length < limit ? Infinity : -Infinity;
-      for (const [path] of found) {
-        const time = timeOf(path);
-        if (left <= 0 || time > Date.now()) {
-          flush.due = time;
-          break;
-        }
-        const id = path.slice(due.length + TIME_DIGITS + 1);
-        const value = await transaction.get(pathOf("wait", id));
-        if (value) await offer("wait", id, value);
-        else transaction.delete(path);
-      }
-    }
-    while (left > 0 && flush.sweep !== undefined) {
-      const query = { prefix: wait, start: flush.sweep, limit: PAGE };
-      const found = await transaction.list(query);
-      for (const [path, value] of found) {
-        if (left <= 0) break;
-        flush.sweep = `${path}\0`;
-        const id = path.slice(wait.length);
-        const { failure, due = 0 } = toEntry(id, value);
-        const isEarly = view.state.down > 0 &&
-          failure?.reason === "unreachable";
-        if (isEarly || due > Date.now() + DAY) await offer("wait", id, value);
-      }
-      if (left > 0 && found.length < PAGE) flush.sweep = undefined;
-    }
-
-    const isFound = step.leased.length + step.failed > 0;
-    step.more = isFound || !flush.searched;
-    // What others made ready may be before what was found.
-    if (!isFound && !flush.searched) {
-      flush.ready = ready;
-      flush.due = -Infinity;
-    }
-    flush.searched = !isFound;
-    return step;
-  }
-
-  /** Whether the clock was put back: something is due later than it can be. */
-  async function isAhead({ transaction }: View): Promise<boolean> {
-    const start = due + padded(Date.now() + DAY + 1, TIME_DIGITS);
-    const found = await transaction.list({ prefix: due, start, limit: 1 });
-    return found.length > 0;
-  }
-
-  function timeOf(path: string): number {
-    return Number(path.slice(due.length, due.length + TIME_DIGITS));
-  }
-
-  /** Leases an entry, unless it has to be a dead letter. */
-  async function lease(
-    view: View,
-    { sender }: Flush,
-    step: Step,
-    found: Found,
-  ): Promise<void> {
-    const { entry } = found;
-    const { id, added, maxAge = Infinity, original } = entry;
-    const from = Date.now();
-    const isExpired = from - added >= maxAge;
-    if (isExpired || original !== undefined) {
-      step.failed++;
-      return await bury(view, found, isExpired ? EXPIRED : UNREADABLE);
-    }
-    setLease(view, id, { sender, from, until: step.until });
-    view.changes.push(toPublic(entry, "sending"));
-    step.leased.push(found);
-    step.leases.add(id);
-  }
-
-  async function settle(
-    view: View,
-    flush: Flush,
-    step: Step,
-    outcome: Outcome,
-  ): Promise<void> {
-    const { entry: { id }, end, failure, retryAfter = 0 } = outcome;
-    const lease = view.state.leases[id];
-    const isOurs = lease?.sender === flush.sender;
-    if (isOurs) setLease(view, id);
-    if (end === "sent") {
-      // Even if another flush has taken it over meanwhile.
-      const found = isOurs ? outcome : await find(view, id);
-      if (!found) return;
-      step.sent++;
-      return await finish(view, found, "sent");
-    }
-    if (!isOurs) return;
-    if (lease.cancelled) return await finish(view, outcome, "cancelled");
-    if (end === "failed" && failure) {
-      step.failed++;
-      return await bury(view, outcome, failure);
-    }
-    let { entry } = outcome;
-    if (end === "again") {
-      const { added, maxAge = Infinity } = entry;
-      const attempts = entry.attempts + 1;
-      const delay = Math.max(SECOND, retryAfter, backoff(attempts));
-      const time = Date.now() + Math.min(DAY, delay);
-      const due = Math.ceil(Math.min(time, added + maxAge));
-      pull(view, outcome);
-      entry = { ...entry, attempts, due, failure };
-      put(view, "wait", entry);
-      flush.due = Math.min(flush.due, due);
-    }
-    view.changes.push(toPublic(entry, "queued"));
-  }
-
-  /** Renews the leases of a flush, and ends those of others that were stopped. */
-  async function updateLeases(
-    view: View,
-    flush: Flush,
-    step: Step,
-  ): Promise<void> {
-    const { sender } = flush;
-    const { until, leases } = step;
-    for (const [id, lease] of Object.entries(view.state.leases)) {
-      if (lease.sender === sender) {
-        setLease(view, id, { ...lease, until });
-        leases.add(id);
-        continue;
-      }
-      if (!flush.alone && isHeld(lease)) continue;
-      setLease(view, id);
-      const found = await find(view, id);
-      if (!found) continue;
-      if (lease.cancelled) await finish(view, found, "cancelled");
-      else view.changes.push(toPublic(found.entry, "queued"));
-    }
-  }
-
-  /** Resolves with when to flush again. */
-  async function conclude(
-    view: View,
-    flush: Flush,
-  ): Promise<number | undefined> {
-    const { transaction, state } = view;
-    const { down, leases } = state;
-    const now = Date.now();
-    const isDown = flush.unreachable > 0 && !flush.reached;
-    state.down = isDown ? down + 1 : flush.reached ? 0 : down;
-    view.touched ||= state.down !== down;
-    if (flush.unreachable >= UNREACHABLE) {
-      return now + Math.min(DAY, Math.max(SECOND, backoff(state.down || 1)));
-    }
-    // Others may hold leases, where there are no locks.
-    const next = Object.values(leases).map(({ until }) => until);
-    const limit = next.length + 1;
-    const added = await transaction.list({ prefix: ready, limit });
-    if (added.some(([path]) => !leases[path.slice(ready.length)])) return now;
-    const [first] = await transaction.list({ prefix: due, limit: 1 });
-    if (first) next.push(timeOf(first[0]));
-    if (next.length > 0) return Math.min(now + DAY, ...next);
   }
 
   /** Sends an entry; resolves with how that ended. */
@@ -1378,26 +1438,18 @@ export function createOutbox<T = Request>(
     found: Found,
     controller: AbortController,
   ): Promise<Outcome> {
+    const { entry } = found;
     const { signal } = controller;
-    const patience = patienceFor(found.entry);
-    const late = new DOMException(
-      `Cannot send the entry: there is no end after ${
-        patience / SECOND
-      } seconds`,
-      "TimeoutError",
-    );
-    const timer = setTimeout(() => controller.abort(late), patience);
-    const aborted = new Promise<never>((_, reject) => {
-      signal.addEventListener("abort", () => reject(signal.reason));
-    });
+    const bytes = entry.request?.size ?? 0;
+    const patience = SENDING + bytes / BYTES_A_SECOND * SECOND;
+    const timer = abortAfter(controller, patience, "send", "the attempt");
     try {
-      const sending = sendEntry(found.entry, signal);
-      const ending = judge(await Promise.race([sending, aborted]));
+      const answer = await unlessAborted(sendEntry(entry, signal), signal);
       // Whatever becomes of the body: what the server did is known.
       clearTimeout(timer);
-      return { ...found, ...await ending };
+      return { ...found, ...await judge(answer) };
     } catch (error) {
-      if (signal.aborted && signal.reason !== late) {
+      if (signal.aborted && signal.reason.name !== "TimeoutError") {
         return { ...found, end: "left" };
       }
       if (error === UNREADABLE) {
@@ -1411,7 +1463,7 @@ export function createOutbox<T = Request>(
     }
   }
 
-  /** Resolves with the response, or the lack of one, or with a failure. */
+  /** Resolves with the response, or what else `send` does. */
   async function sendEntry(
     entry: Entry,
     signal: AbortSignal,
@@ -1422,13 +1474,12 @@ export function createOutbox<T = Request>(
     const shown = toPublic(entry, "sending");
     const context = { entry: shown, idempotencyKey, signal };
     if (!request) return await send?.(message as T, context);
-    const body = request.size > INLINE
-      ? await store.get(pathOf("body", id))
+    const { size } = request;
+    const body = size > INLINE
+      ? await store.get(pathOf("body", id)) as ArrayBuffer | undefined
       : request.body;
-    if (request.size > 0 && !body) {
-      throw UNREADABLE;
-    }
-    const item = toRequest(request, body as ArrayBuffer | undefined);
+    if (size > 0 && !body) throw UNREADABLE;
+    const item = toRequest(request, body);
     if (idempotencyHeader && !item.headers.has(idempotencyHeader)) {
       item.headers.set(idempotencyHeader, idempotencyKey);
     }
@@ -1447,11 +1498,9 @@ export function createOutbox<T = Request>(
         : { end: "failed", failure: OPAQUE };
     }
     // A body that nobody reads is kept, with its connection, by the browser.
-    if (status < 400) {
-      await readSome(answer, DRAINED);
-      return { end: "sent" };
-    }
-    const body = await readSome(answer, KEPT);
+    const isSent = status < 400;
+    const body = await readSome(answer, isSent ? DRAINED : KEPT);
+    if (isSent) return { end: "sent" };
     const message = `the server answered ${status}`;
     const failure: OutboxFailure = { reason: "status", message, status, body };
     return TRANSIENT_REGEXP.test(`${status}`)
@@ -1460,63 +1509,6 @@ export function createOutbox<T = Request>(
   }
 
   // Looking.
-
-  /** A page of what is at a place, and where the next page begins. */
-  async function pageOf(
-    { transaction }: View,
-    place: Place,
-    start: string,
-  ): Promise<{ page: Found[]; next: string | undefined }> {
-    const prefix = `${root}${place}/`;
-    const list = await transaction.list({ prefix, start, limit: PAGE });
-    const page: Found[] = [];
-    for (const [path, value] of list) {
-      const id = path.slice(prefix.length).replace(KEY_REGEXP, "");
-      if (value) page.push({ place, entry: toEntry(id, value) });
-    }
-    const last = list[PAGE - 1];
-    return { page, next: last && `${last[0]}\0` };
-  }
-
-  async function snapshot(view: View): Promise<Snapshot> {
-    const entries = new Map<string, OutboxEntry>();
-    for (const place of PLACES) {
-      for (let start: string | undefined = `${root}${place}/`; start;) {
-        const { page, next } = await pageOf(view, place, start);
-        for (const { entry } of page) {
-          const lease = view.state.leases[entry.id];
-          const status = place === "dead"
-            ? "failed"
-            : lease && isHeld(lease)
-            ? "sending"
-            : "queued";
-          entries.set(entry.id, toPublic(entry, status));
-        }
-        start = next;
-      }
-    }
-    // Others that share the transaction may change it yet.
-    return { state: { ...view.state }, entries };
-  }
-
-  async function clear(owner: string): Promise<number> {
-    let count = 0;
-    // What the removal of one makes ready is of others.
-    for (const place of ["lane", "ready", "wait", "dead"] as const) {
-      for (let start: string | undefined = `${root}${place}/`; start;) {
-        const from: string = start;
-        const { page, next } = await commit(async (view) => {
-          const { page, next } = await pageOf(view, place, from);
-          const own = page.filter(({ entry }) => entry.owner === owner);
-          for (const found of own) await remove(view, found);
-          return { page: own, next };
-        });
-        count += page.length;
-        start = next;
-      }
-    }
-    return count;
-  }
 
   function watch(options: OutboxWatchOptions = {}): AsyncIterable<OutboxEntry> {
     return { [Symbol.asyncIterator]: () => follow(options.signal) };
@@ -1542,7 +1534,7 @@ export function createOutbox<T = Request>(
 
     /** Finds in the store what was not told. */
     async function look(): Promise<void> {
-      const { state, entries } = await commit(snapshot);
+      const { state, entries } = await commit((view) => view.snapshot());
       const ends = new Map(state.ends);
       for (const [id, entry] of known) {
         const status = ends.get(id) ?? "gone";
@@ -1573,8 +1565,8 @@ export function createOutbox<T = Request>(
       const channel = new BroadcastChannel(channelName);
       channel.onmessage = hear;
       const timer = setInterval(async () => {
-        const state = toState(await store.get(`${root}state`).catch(() => {}));
-        if (state.changed === seen) return;
+        const { changed } = await stateNow();
+        if (changed === seen) return;
         stale = true;
         wake();
       }, LOOK);
@@ -1632,34 +1624,11 @@ export function createOutbox<T = Request>(
     },
     addAll,
     flush,
-    cancel: (id) =>
-      commit(async (view) => {
-        const found = await find(view, id);
-        return found ? await remove(view, found) : false;
-      }),
-    retry: (id) =>
-      commit(async (view) => {
-        const found = await find(view, id);
-        if (!found || view.state.leases[id]) return false;
-        const { place } = found;
-        if (place !== "dead" && place !== "wait") return false;
-        const { added } = found.entry;
-        const entry: Entry = {
-          ...found.entry,
-          added: place === "dead" ? Date.now() : added,
-          attempts: 0,
-          due: undefined,
-          failure: undefined,
-        };
-        pull(view, found);
-        if (place === "dead") await enqueue(view, entry);
-        else put(view, "ready", entry);
-        view.changes.push(toPublic(entry, "queued"));
-        return true;
-      }),
-    clear,
+    cancel: (id) => commit((view) => view.cancel(id)),
+    retry: (id) => commit((view) => view.retry(id)),
+    clear: (owner) => commit((view) => view.clear(owner)),
     async list() {
-      const { entries } = await commit(snapshot);
+      const { entries } = await commit((view) => view.snapshot());
       return [...entries.values()].sort((a, b) => a.id < b.id ? -1 : 1);
     },
     watch,
@@ -1719,11 +1688,6 @@ function isHeld({ from, until }: Lease): boolean {
   return from <= now && now < until;
 }
 
-/** How long an attempt may take. */
-function patienceFor({ request }: Entry): number {
-  return SENDING + (request?.size ?? 0) / BYTES_A_SECOND * SECOND;
-}
-
 function defaultBackoff(attempts: number): number {
   const delay = Math.min(HOUR, SECOND * 2 ** (attempts - 1));
   return delay * (1 - Math.random() / 2);
@@ -1761,47 +1725,49 @@ function toRequest(
   return new Request(url, all);
 }
 
+function refusal(
+  { url }: Request,
+  why: string,
+  options?: ErrorOptions,
+): TypeError {
+  return new TypeError(`Cannot add the request to ${url}: ${why}`, options);
+}
+
 async function readBody(
   request: Request,
   form: FormData | undefined,
 ): Promise<{ body?: ArrayBuffer; type?: string }> {
-  const { url, method, headers } = request;
+  const { method, headers } = request;
   const hasBody = method !== "GET" && method !== "HEAD";
-  if (form && !hasBody) {
-    throw new TypeError(
-      `Cannot add the request to ${url}: its method is "${method}", which has no body`,
-    );
-  }
   if (form) {
-    const blob = toBlob(form);
-    return { body: await blob.arrayBuffer(), type: blob.type };
+    if (hasBody) {
+      const blob = toBlob(form);
+      return { body: await blob.arrayBuffer(), type: blob.type };
+    }
+    throw refusal(request, `its method is "${method}", which has no body`);
   }
   if (!hasBody) return {};
-  const refusal = () =>
-    new TypeError(
-      `Cannot add the request to ${url}: its body is a stream, which cannot be sent twice, so read it into a Blob`,
-    );
-  let copy: Request;
+  let copy: Request | undefined;
   try {
     // Browsers that send streams refuse them in this mode.
     const init = { method: "POST", mode: "no-cors", cache: "default" } as const;
     copy = new Request(request, init);
-  } catch {
-    throw refusal();
-  }
-  try {
     const body = await copy.arrayBuffer();
     if (body.byteLength !== STREAM_TEXT.length) return { body };
     const text = new TextDecoder().decode(body);
     if (text !== STREAM_TEXT) return { body };
   } catch (cause) {
-    if (!headers.get("content-type")?.startsWith("multipart/")) throw cause;
-    throw new TypeError(
-      `Cannot add the request to ${url}: its form cannot be read here, so pass it as 'body'`,
-      { cause },
-    );
+    if (copy) {
+      const type = headers.get("content-type");
+      if (!type?.startsWith("multipart/")) throw cause;
+      const why = "its form cannot be read here, so pass it as 'body'";
+      throw refusal(request, why, { cause });
+    }
   }
-  throw refusal();
+  throw refusal(
+    request,
+    "its body is a stream, which cannot be sent twice, so read it into a Blob",
+  );
 }
 
 /** Encodes a form as a browser does it. */
@@ -1812,17 +1778,20 @@ function toBlob(form: FormData): Blob {
     `"${text.replace(/[\r\n"]/g, (sign) => encodeURIComponent(sign))}"`;
   const parts: BlobPart[] = [];
   for (const [name, value] of form) {
-    const isText = typeof value === "string";
     parts.push(
       `--${boundary}\r\nContent-Disposition: form-data; name=${
         quoted(toLines(name))
       }`,
-      isText ? "" : `; filename=${quoted(value.name)}\r\nContent-Type: `,
-      isText ? "" : value.type || "application/octet-stream",
-      "\r\n\r\n",
-      isText ? toLines(value) : value,
-      "\r\n",
     );
+    if (typeof value === "string") parts.push("\r\n\r\n", toLines(value));
+    else {
+      const type = value.type || "application/octet-stream";
+      parts.push(
+        `; filename=${quoted(value.name)}\r\nContent-Type: ${type}\r\n\r\n`,
+        value,
+      );
+    }
+    parts.push("\r\n");
   }
   parts.push(`--${boundary}--\r\n`);
   const type = `multipart/form-data; boundary=${boundary}`;
@@ -1853,38 +1822,43 @@ async function readSome({ body }: Response, limit: number): Promise<string> {
   return text;
 }
 
-/** Resolves with `promise`, unless it takes too long or is aborted. */
-async function beforeDeadline<R>(
+/** Aborts after a time, with an error that says what has not ended. */
+function abortAfter(
+  controller: AbortController,
+  time: number,
+  verb: string,
+  what: string,
+): ReturnType<typeof setTimeout> {
+  return setTimeout(() => {
+    controller.abort(
+      new DOMException(
+        `Cannot ${verb} the entry: ${what} has not ended after ${
+          time / SECOND
+        } seconds`,
+        "TimeoutError",
+      ),
+    );
+  }, time);
+}
+
+/** Settles as the promise does, unless the signal is aborted before. */
+async function unlessAborted<R>(
   promise: Promise<R>,
   signal: AbortSignal | undefined,
 ): Promise<R> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let abort = () => {};
-  const over = new Promise<never>((_, reject) => {
-    abort = () => reject(signal?.reason);
-    signal?.addEventListener("abort", abort);
-    if (signal) return;
-    timer = setTimeout(() => {
-      reject(
-        new DOMException(
-          `Cannot add the request: its body has not ended after ${
-            READING / SECOND
-          } seconds`,
-          "TimeoutError",
-        ),
-      );
-    }, READING);
-  });
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal?.reason);
+  signal?.addEventListener("abort", abort);
+  if (signal?.aborted) abort();
   try {
-    return await Promise.race([promise, over]);
+    return await Promise.race([promise, aborted]);
   } finally {
-    clearTimeout(timer);
     signal?.removeEventListener("abort", abort);
   }
 }
 
-function anySignal(...signals: (AbortSignal | undefined)[]): AbortSignal {
-  return AbortSignal.any(signals.filter((signal) => signal !== undefined));
+function either(one: AbortSignal | undefined, other: AbortSignal): AbortSignal {
+  return one ? AbortSignal.any([one, other]) : other;
 }
 
 function platformLocks(): OutboxLocks | undefined {

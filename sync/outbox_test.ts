@@ -78,6 +78,19 @@ function post(body: BodyInit | null, init: RequestInit = {}): Request {
   });
 }
 
+const HALF = { duplex: "half" } as RequestInit;
+
+/** A body that is there when the promise resolves. */
+function streamUntil(promise: Promise<void>, text: string): ReadableStream {
+  return new ReadableStream({
+    async pull(controller) {
+      await promise;
+      controller.enqueue(new TextEncoder().encode(text));
+      controller.close();
+    },
+  });
+}
+
 function turns(ms = 10): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
@@ -203,23 +216,62 @@ Deno.test("flush() sends the entries of a key in order", async () => {
 
 Deno.test("add() keeps the order of calls in a key, though one body takes longer", async () => {
   const { outbox, server } = bed();
-  const slow = new ReadableStream({
-    async pull(controller) {
-      await turns(20);
-      controller.enqueue(new TextEncoder().encode("slow"));
-      controller.close();
-    },
-  });
   const used = post("used");
   await used.text();
+  const slow = streamUntil(turns(20), "slow");
   await Promise.all([
-    outbox.add(post(slow, { duplex: "half" } as RequestInit), { key: "k" }),
+    outbox.add(post(slow, HALF), { key: "k" }),
     outbox.add(post("quick"), { key: "k" }),
     assertRejects(() => outbox.add(used, { key: "k" })),
     outbox.add(post("last"), { key: "k" }),
   ]);
   await outbox.flush();
   assertEquals(server.done, ["slow", "quick", "last"]);
+});
+
+Deno.test("add() keeps the order of calls in a key, though one between was refused", async () => {
+  const { outbox, server } = bed();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const slow = outbox.add(post(streamUntil(promise, "slow"), HALF), {
+    key: "k",
+  });
+  const used = post("used");
+  await used.text();
+  await assertRejects(() => outbox.add(used, { key: "k" }), TypeError);
+  const last = outbox.add(post("last"), { key: "k" });
+  await turns();
+  resolve();
+  await Promise.all([slow, last]);
+  await outbox.flush();
+  assertEquals(server.done, ["slow", "last"]);
+});
+
+Deno.test("add() waits for a body before it in its key no longer than for its own", async () => {
+  using time = new FakeTime();
+  const { outbox, server } = bed();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const { signal } = new AbortController();
+  const first = outbox.add(post(streamUntil(promise, "first"), HALF), {
+    key: "k",
+    signal,
+  });
+  const reason = new Error("enough");
+  const controller = new AbortController();
+  const second = outbox.add(post("second"), {
+    key: "k",
+    signal: controller.signal,
+  });
+  const third = outbox.add(post("third"), { key: "k" });
+  const late = assertRejects(() => third, DOMException, "has not ended");
+  controller.abort(reason);
+  assertStrictEquals(await assertRejects(() => second), reason);
+  await pass(time, 30_000);
+  assertEquals((await late).name, "TimeoutError");
+  resolve();
+  await first;
+  await outbox.add(post("fourth"), { key: "k" });
+  await settled(time, outbox.flush());
+  assertEquals(server.done, ["first", "fourth"]);
 });
 
 Deno.test("flush() is held back by a failing entry in its own key only", async () => {
@@ -269,7 +321,7 @@ Deno.test("flush() makes dead letters of other 4xx, with status and body", async
   assertEquals(await outbox.flush(), { sent: 1, failed: 1, next: undefined });
   const [dead, ...others] = await outbox.list();
   assertEquals(others, []);
-  assertEquals(dead?.status, "failed");
+  assertEquals([dead?.status, dead?.attempts], ["failed", 1]);
   assertEquals(dead?.failure?.status, 422);
   assertEquals(dead?.failure?.body, "é".repeat(8_192));
   assertEquals(await outbox.flush(), { sent: 0, failed: 0, next: undefined });
@@ -330,6 +382,28 @@ Deno.test("flush() waits longer after each failure, up to an hour", async () => 
     assert(delay >= most / 2 && delay <= most + 1, `${delay} after ${i}`);
   });
   assert(new Set(delays.slice(12)).size > 1, "there is no jitter");
+});
+
+Deno.test("flush() waits as long as 'backoff' says, from a second to a day", async () => {
+  using time = new FakeTime(Date.now());
+  const delays = [5_000, 0, -1, NaN, undefined, Infinity];
+  const asked: number[] = [];
+  const { outbox } = bed({
+    concurrency: 1,
+    backoff() {
+      asked.push(Date.now());
+      return delays[asked.length - 1] as number;
+    },
+    send: () => new Response("", { status: 503 }),
+  });
+  await outbox.addAll(delays.map(() => post("x")));
+  const { next } = await settled(time, outbox.flush());
+  const entries = await outbox.list();
+  assertEquals(
+    entries.map(({ due = 0 }, i) => due - (asked[i] ?? 0)),
+    [5_000, 1_000, 1_000, 1_000, 1_000, 86_400_000],
+  );
+  assertEquals(next, entries[1]?.due);
 });
 
 Deno.test("flush() waits as long as Retry-After says, in seconds or as a date", async () => {
@@ -751,7 +825,7 @@ Deno.test("add() rejects a body that does not end, after 30 seconds", async () =
   const { outbox } = bed();
   const { promise, resolve } = Promise.withResolvers<void>();
   const body = new ReadableStream({ pull: () => promise });
-  const added = outbox.add(post(body, { duplex: "half" } as RequestInit));
+  const added = outbox.add(post(body, HALF));
   const rejected = assertRejects(() => added, DOMException, "has not ended");
   await pass(time, 30_000);
   assertEquals((await rejected).name, "TimeoutError");
@@ -767,7 +841,7 @@ Deno.test("add() rejects with the reason of an aborted signal, and saves nothing
   assertStrictEquals(error, reason);
   const controller = new AbortController();
   const body = new ReadableStream({ pull: () => new Promise(() => {}) });
-  const added = outbox.add(post(body, { duplex: "half" } as RequestInit), {
+  const added = outbox.add(post(body, HALF), {
     signal: controller.signal,
   });
   controller.abort(reason);
@@ -913,9 +987,14 @@ Deno.test("add() with 'collapse' replaces one that waits, and waits as long", as
     body === "first" ? new Response("", { status: 503 }) : undefined;
   await outbox.add(post("first"), { key: "a", collapse: true });
   await outbox.flush();
+  const events = collect(outbox);
+  while (events.seen.length < 1) await turns(1);
   const id = await outbox.add(post("second"), { key: "a", collapse: true });
   const [entry, ...others] = await outbox.list();
   assertEquals([entry?.id, entry?.attempts, others], [id, 1, []]);
+  while (events.seen.length < 3) await turns(1);
+  assertEquals(events.seen.at(-1), entry);
+  await events.end();
   assertEquals((await outbox.flush()).sent, 0);
   await outbox.retry(id);
   assertEquals((await outbox.flush()).sent, 1);
@@ -1054,6 +1133,48 @@ Deno.test("clear() removes the entries of one owner", async () => {
   assertEquals((await store.list()).length, 1);
 });
 
+Deno.test("clear() removes all of an owner or, if the store fails, nothing", async () => {
+  for (const [most, count] of [[0, 0], [2, 450]] as const) {
+    const { store, name } = bed();
+    let left = Infinity;
+    const outbox = createOutbox<number>({
+      get: store.get,
+      transact: (work) =>
+        left-- > 0 ? store.transact(work) : Promise.reject(new Error("lost")),
+    }, { name, send: () => {} });
+    await outbox.addAll([...Array(450).keys()], { owner: "Ada" });
+    left = most;
+    assertEquals(await outbox.clear("Ada").catch(() => 0), count);
+    // The state is there as well.
+    assertEquals((await store.list()).length, 451 - count);
+  }
+});
+
+Deno.test("clear() makes room for what is added to the same key at once", async () => {
+  const { store, name } = bed();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const sent: string[] = [];
+  const outbox = createOutbox<string>({
+    get: store.get,
+    async transact(work) {
+      await promise;
+      return await store.transact(work);
+    },
+  }, { name, send: (message) => void sent.push(message) });
+  // All of them share a transaction.
+  const all: Promise<unknown>[] = [
+    outbox.add("a", { key: "k", owner: "Ada" }),
+  ];
+  await turns(0);
+  all.push(outbox.clear("Ada"));
+  all.push(outbox.add("b", { key: "k", owner: "Bob" }));
+  await turns(0);
+  resolve();
+  await Promise.all(all);
+  assertEquals((await outbox.flush()).sent, 1);
+  assertEquals(sent, ["b"]);
+});
+
 Deno.test("flush() sends what is added meanwhile, though an upload takes long", async () => {
   const { promise, resolve } = Promise.withResolvers<void>();
   const { outbox, server } = bed({
@@ -1138,6 +1259,26 @@ Deno.test("flush() rejects only the call whose signal is aborted", async () => {
   assertEquals((await rejected).name, "AbortError");
   resolve();
   assertEquals((await first).sent, 1);
+});
+
+Deno.test("add() and flush() remove their abort listeners when they settle", async () => {
+  for (const locks of [undefined, null]) {
+    const { outbox } = bed(locks === null ? { locks } : {});
+    const { signal } = new AbortController();
+    const listeners = new Set<unknown>();
+    const { addEventListener, removeEventListener } = signal;
+    signal.addEventListener = (type: string, listener: EventListener) => {
+      listeners.add(listener);
+      addEventListener.call(signal, type, listener);
+    };
+    signal.removeEventListener = (type: string, listener: EventListener) => {
+      listeners.delete(listener);
+      removeEventListener.call(signal, type, listener);
+    };
+    await outbox.add(post("a"), { signal });
+    assertEquals((await outbox.flush({ signal })).sent, 1);
+    assertEquals(listeners.size, 0);
+  }
 });
 
 Deno.test("flush() rejects with the store's error, and sends again later", async () => {
