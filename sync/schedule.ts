@@ -394,6 +394,7 @@ async function limited(
   outer: AbortSignal | undefined,
   work: (signal: AbortSignal) => unknown,
 ): Promise<void> {
+  outer?.throwIfAborted();
   const controller = new AbortController();
   const { promise, reject } = Promise.withResolvers<never>();
   const end = (reason: unknown) => {

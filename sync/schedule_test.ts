@@ -302,6 +302,21 @@ Deno.test("run() rejects with the reason of its signal, and runs the job again",
   assertEquals(await ran(schedule), [1, 0, 0, undefined]);
 });
 
+Deno.test("run() begins no other job when its signal is aborted between two", async () => {
+  const reason = new Error("enough");
+  const controller = new AbortController();
+  using test = bed(() => controller.abort(reason));
+  const { schedule, runs } = test;
+  await schedule.add({ id: "a", at: NOON - 1 });
+  await schedule.add({ id: "b", at: NOON });
+  assertStrictEquals(
+    await assertRejects(() => schedule.run(controller)),
+    reason,
+  );
+  assertEquals(runs.map(({ id }) => id), ["a"]);
+  assertEquals((await schedule.list()).map(({ id }) => id), ["b"]);
+});
+
 Deno.test("run() leaves what another version of the code stored", async () => {
   using test = bed();
   const { schedule, store, name } = test;
