@@ -117,7 +117,10 @@ export interface BackgroundSync {
    * Call it when there is a sign of a network, in a worker within `waitUntil()`.
    */
   run(): Promise<void>;
-  /** Ends it: the work's signal is aborted, and no trigger runs it again. */
+  /**
+   * Ends it: the work's signal is aborted, no trigger runs it again, and both
+   * other methods reject.
+   */
   close(): void;
 }
 
@@ -217,6 +220,7 @@ export function backgroundSync(
   }
 
   async function request(): ReturnType<BackgroundSync["request"]> {
+    closed.signal.throwIfAborted();
     trigger();
     if (!registration) return "unsupported";
     try {
@@ -305,10 +309,14 @@ async function workUntilDone(
     `Cannot end the sync "${tag}": ${LIMIT / SECOND} seconds have passed`,
     "TimeoutError",
   );
-  const timer = setTimeout(() => controller.abort(late), LIMIT);
+  const { promise: over, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    controller.abort(late);
+    reject(late);
+  }, LIMIT);
   try {
     while (true) {
-      const next = (await work({ signal }))?.next;
+      const next = (await Promise.race([work({ signal }), over]))?.next;
       if (next === undefined) return;
       const delay = delayUntil(next);
       const left = LIMIT - (performance.now() - start);

@@ -210,6 +210,11 @@ Deno.test("close() aborts the work, and leaves no listener and no timer", async 
   scope.see(true);
   await assertRejects(() => sync.run(), DOMException);
   assertEquals(runs, before);
+  const registration = new Registration();
+  const other = backgroundSync(registration, () => {}, { scope });
+  other.close();
+  await assertRejects(() => other.request(), DOMException);
+  assertEquals(registration.tags, []);
 });
 
 Deno.test("backgroundSync() aborts the work when the page goes, and runs it when it is back", async () => {
@@ -315,6 +320,16 @@ Deno.test("handleSync() aborts work that takes longer than the browser allows", 
   const rejected = assertRejects(() => promise, DOMException);
   await time.tickAsync(239_999);
   await time.tickAsync(1);
+  assertEquals((await rejected).name, "TimeoutError");
+});
+
+Deno.test("handleSync() does not wait for work that ignores its signal", async () => {
+  using time = new FakeTime();
+  const sync = event();
+  handleSync(sync, () => new Promise(() => {}));
+  const [promise = Promise.resolve()] = sync.promises;
+  const rejected = assertRejects(() => promise, DOMException);
+  await time.tickAsync(240_000);
   assertEquals((await rejected).name, "TimeoutError");
 });
 
