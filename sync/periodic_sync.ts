@@ -218,7 +218,11 @@ export function createPeriodicSync(
       if (!active) return "refused" as const;
       const name = "periodic-background-sync";
       try {
-        const state = (await permissions?.query({ name }))?.state;
+        // Where it cannot be asked, the answer is that to the attempt.
+        const state = (await permissions?.query({ name }).catch(() =>
+          undefined
+        ))
+          ?.state;
         if (state === "denied" || state === "prompt") return state;
         await periodicSync.register(tag, { minInterval });
         return "registered" as const;

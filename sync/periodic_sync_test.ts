@@ -112,7 +112,10 @@ Deno.test("register() tries where permissions cannot be asked", async () => {
   const unknown = createPeriodicSync(memoryStore(), work, {
     permissions: { query: () => Promise.reject(new TypeError("unknown")) },
   });
-  assertEquals(await unknown.register({ active: {}, periodicSync }), "refused");
+  assertEquals(
+    await unknown.register({ active: {}, periodicSync }),
+    "registered",
+  );
 });
 
 Deno.test("catchUp() does the work if it was last done too long ago", async () => {
