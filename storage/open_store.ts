@@ -265,11 +265,24 @@ interface StoredRecord<K = string> {
 /** Comes after every string in the order of keys. */
 type AsideKey = [key: string, version: number, random: number];
 
-interface Settings {
-  readonly durability: "strict" | "relaxed";
-  readonly version: number;
-  readonly migrate: OpenStoreOptions["migrate"];
-  readonly platform: Scope;
+/** The operations in a transaction. */
+interface View {
+  /** How many times a record was written or deleted. */
+  changes: number;
+  /** What was written. */
+  readonly written: StoredRecord[];
+  /** What the platform said when it failed. */
+  refusal: DOMException | undefined;
+  /** The last read; when it is answered, all are. */
+  reading: Promise<unknown>;
+  get(key: string): Promise<unknown>;
+  set(key: string, value: unknown): void;
+  delete(key: string): void;
+  list(options?: StoreListOptions): Promise<[key: string, value: unknown][]>;
+  listAside(): Promise<StoreAside[]>;
+  deleteAside(key: string): void;
+  /** Asks for nothing, which keeps the transaction alive. */
+  ping(): Promise<unknown>;
 }
 
 /** An operation, and whom to tell how it ended. */
@@ -288,13 +301,13 @@ type Mode = "read" | "write" | "peek";
 
 /** Why a transaction failed. */
 interface Failure {
-  readonly error: unknown;
+  readonly error?: unknown;
   /** Whether the connection seems to be lost. */
-  readonly lost: boolean;
+  readonly lost?: boolean;
   /** Whether it is uncertain that nothing was stored. */
-  readonly uncertain: boolean;
+  readonly uncertain?: boolean;
   /** What was to be written. */
-  readonly written: readonly StoredRecord[];
+  readonly written?: readonly StoredRecord[];
   /** Whether it was given up as the page went to the back/forward cache. */
   readonly suspended?: boolean;
 }
@@ -345,7 +358,6 @@ export function openStore(name: string, options: OpenStoreOptions = {}): Store {
   const { durability = "strict", version = 1, migrate, scope = globalThis } =
     options;
   const platform = scope as object as Scope;
-  const settings = { durability, version, migrate, platform };
   let closed = false;
   let running = false;
   let waiting: Job[] = [];
@@ -394,11 +406,11 @@ export function openStore(name: string, options: OpenStoreOptions = {}): Store {
       for (const job of [...jobs, ...waiting.splice(0)]) job.reject(error);
       return;
     }
-    const failure = await attempt(jobs, database, mode, settings);
+    const failure = await attempt(jobs, database, mode);
     if (!failure) return;
-    const { error, lost, uncertain, written } = failure;
+    const { error, lost, uncertain, written = [], suspended } = failure;
 
-    if (failure.suspended) {
+    if (suspended) {
       await shown(platform);
       return await run(jobs, mode, retried);
     }
@@ -420,6 +432,235 @@ export function openStore(name: string, options: OpenStoreOptions = {}): Store {
       else if (job.kind === "read") await run(jobs, "peek", retried);
       else job.reject(await quotaError(error, written, platform));
     }
+  }
+
+  /** Runs jobs, one after the other, in one transaction; resolves with why it failed. */
+  async function attempt(
+    jobs: readonly Job[],
+    database: Database,
+    mode: Mode,
+  ): Promise<Failure | undefined> {
+    let transaction: Transaction;
+    try {
+      transaction = database.transaction(
+        RECORDS,
+        mode === "write" ? "readwrite" : "readonly",
+        { durability },
+      );
+    } catch (error) {
+      return { error, lost: true };
+    }
+    const view = viewOf(transaction.objectStore(RECORDS), mode);
+    const over = new AbortController();
+    let undone = false;
+    let suspended = false;
+    let uncertain = false;
+    // In WebKit, the transaction of a page that does not run keeps all others waiting.
+    platform.addEventListener?.("pagehide", ({ persisted }) => {
+      if (persisted && abort(transaction)) undone = suspended = true;
+    }, { signal: over.signal });
+    // Heard before `work` hears of it.
+    transaction.addEventListener("error", ({ target }) => {
+      if (!undone) view.refusal ??= target.error;
+    }, true);
+    const ended = new Promise<void>((resolve) => {
+      transaction.oncomplete = () => resolve();
+      transaction.onabort = () => {
+        if (!undone && !view.refusal) {
+          // Every request was answered, so it was being committed.
+          uncertain = true;
+          view.refusal = new DOMException(
+            "Cannot commit the transaction: the connection was lost",
+            "AbortError",
+          );
+        }
+        resolve();
+      };
+    });
+
+    const outcomes: (() => void)[] = [];
+    async function work(job: Job): Promise<void> {
+      const { changes } = view;
+      try {
+        const value = await job.work(view);
+        outcomes.push(() => job.resolve(value as never));
+      } catch (error) {
+        // Where nothing has to be undone, the others go on.
+        const harmless = !view.refusal && view.changes === changes;
+        if (!harmless || error === OUTDATED) throw error;
+        outcomes.push(() => job.reject(error));
+      }
+    }
+
+    let failure: Failure | undefined;
+    try {
+      if (mode !== "write") await Promise.all(jobs.map(work));
+      else for (const job of jobs) await work(job);
+      // It commits by itself. After `commit()`, Firefox keeps the rest of what fails
+      // in part, and WebKit forgets blobs.
+      if (mode === "write") await ended;
+    } catch (error) {
+      failure = { error };
+      undone = true;
+      abort(transaction);
+      await ended;
+    } finally {
+      over.abort();
+    }
+    if (suspended) return { suspended };
+    if (view.refusal) {
+      // What a request says may be no more than that the transaction failed.
+      const error = transaction.error ?? view.refusal;
+      const lost = /^(Abort|InvalidState|Unknown)Error$/.test(error.name);
+      return { error, lost, uncertain, written: view.written };
+    }
+    if (failure) return failure;
+    for (const deliver of outcomes) deliver();
+  }
+
+  /** The operations in a transaction. */
+  function viewOf(records: Records, mode: Mode): View {
+    const view: View = {
+      changes: 0,
+      written: [],
+      refusal: undefined,
+      reading: Promise.resolve(),
+      get,
+      set,
+      delete: remove,
+      list,
+      listAside,
+      deleteAside,
+      ping: () => read(records.getKey("")),
+    };
+
+    function read<T>(request: Request<T>): Promise<T> {
+      const answer = answered(request);
+      view.reading = answer;
+      return answer;
+    }
+
+    function change(act: () => void): void {
+      try {
+        act();
+      } catch (error) {
+        // Firefox accepts nothing in the moment after the quota was exceeded.
+        if (isNamed(error, "InvalidStateError")) view.refusal ??= error;
+        throw error;
+      }
+      view.changes++;
+    }
+
+    async function get(key: string): Promise<unknown> {
+      checkKey(key);
+      const record = await read(records.get(key));
+      if (record && record.version > version) {
+        throw new DOMException(
+          `Cannot get "${key}": version ${record.version} of the code wrote it, and this is version ${version}`,
+          "VersionError",
+        );
+      }
+      return record && current(record)?.value;
+    }
+
+    function set(key: string, value: unknown): void {
+      checkKey(key);
+      const record = { key, version, value };
+      change(() => records.put(record));
+      view.written.push(record);
+    }
+
+    function remove(key: string): void {
+      checkKey(key);
+      change(() => records.delete(key));
+    }
+
+    async function list(
+      options: StoreListOptions = {},
+    ): Promise<[key: string, value: unknown][]> {
+      const { prefix = "", start = "", end, limit = Infinity, reverse } =
+        options;
+      const found: [key: string, value: unknown][] = [];
+      let lower = start > prefix ? start : prefix;
+      let upper = after(prefix);
+      if (end !== undefined && (upper === undefined || end < upper)) {
+        upper = end;
+      }
+      // What cannot be read does not count.
+      while (found.length < limit && (upper === undefined || lower < upper)) {
+        const count = limit - found.length;
+        const page = await range(lower, upper, count, reverse);
+        for (const record of page) {
+          const now = current(record);
+          if (now) found.push([now.key, now.value]);
+        }
+        const last = page.at(-1);
+        if (!last || page.length < count) break;
+        if (reverse) upper = last.key;
+        else lower = last.key + "\0";
+      }
+      return found;
+    }
+
+    async function range(
+      lower: string,
+      upper: string | undefined,
+      count: number,
+      reverse: boolean | undefined,
+    ): Promise<StoredRecord[]> {
+      const { IDBKeyRange } = platform;
+      const range = IDBKeyRange.bound(lower, upper ?? [], false, true);
+      if (reverse && count < Infinity) {
+        const found = collect(records.openCursor(range, "prev"), count);
+        view.reading = found;
+        return await found;
+      }
+      const most = count < MAX_COUNT ? count : undefined;
+      const found = await read(records.getAll(range, most));
+      return reverse ? found.reverse() : found;
+    }
+
+    async function listAside(): Promise<StoreAside[]> {
+      const all = platform.IDBKeyRange.lowerBound("");
+      const found = await read(records.getAll<string | AsideKey>(all));
+      return found.flatMap(({ key, ...record }) => {
+        if (typeof key !== "string") return { key: key[0], ...record };
+        return record.version > version ? { key, ...record } : [];
+      });
+    }
+
+    function deleteAside(key: string): void {
+      checkKey(key);
+      const range = platform.IDBKeyRange.bound([key], [key, []]);
+      change(() => records.delete(range));
+    }
+
+    /** The record in this version, if it can be had. */
+    function current(record: StoredRecord): StoredRecord | undefined {
+      if (record.version === version) return record;
+      if (record.version > version) return undefined;
+      if (mode === "read") throw OUTDATED;
+      const { key } = record;
+      const writes = mode === "write";
+      try {
+        if (migrate) {
+          const old = structuredClone(record.value);
+          const value = migrate(old, record.version, key);
+          if (writes) change(() => records.put({ key, version, value }));
+          return { key, version, value };
+        }
+      } catch {
+        // It is set aside.
+      }
+      if (writes) {
+        const aside: AsideKey = [key, record.version, Math.random()];
+        change(() => records.put({ ...record, key: aside }));
+        change(() => records.delete(key));
+      }
+      return undefined;
+    }
+
+    return view;
   }
 
   async function open(): Promise<Database> {
@@ -470,31 +711,28 @@ export function openStore(name: string, options: OpenStoreOptions = {}): Store {
   };
 }
 
-function opened(request: OpenRequest, name: string): Promise<Database> {
-  return new Promise((resolve, reject) => {
-    const expire = () => {
-      request.onsuccess = () => request.result.close();
-      reject(
-        new DOMException(
-          `Cannot open "${name}": another context has blocked it for ${
-            DEADLINE / 1000
-          } seconds`,
-          "TimeoutError",
-        ),
-      );
-    };
-    let timer = setTimeout(() => timer = setTimeout(expire, GRACE), DEADLINE);
-    request.onupgradeneeded = () =>
-      request.result.createObjectStore(RECORDS, { keyPath: "key" });
-    request.onsuccess = () => {
-      clearTimeout(timer);
-      resolve(request.result);
-    };
-    request.onerror = () => {
-      clearTimeout(timer);
-      reject(request.error);
-    };
-  });
+async function opened(request: OpenRequest, name: string): Promise<Database> {
+  request.onupgradeneeded = () =>
+    request.result.createObjectStore(RECORDS, { keyPath: "key" });
+  const answer = answered(request);
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const expire = () => {
+    answer.then((database) => database.close(), () => {});
+    reject(
+      new DOMException(
+        `Cannot open "${name}": another context has blocked it for ${
+          DEADLINE / 1000
+        } seconds`,
+        "TimeoutError",
+      ),
+    );
+  };
+  let timer = setTimeout(() => timer = setTimeout(expire, GRACE), DEADLINE);
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function answered<T>(request: Request<T>): Promise<T> {
@@ -502,94 +740,6 @@ function answered<T>(request: Request<T>): Promise<T> {
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
   });
-}
-
-/** Runs jobs, one after the other, in one transaction; resolves with why it failed. */
-async function attempt(
-  jobs: readonly Job[],
-  database: Database,
-  mode: Mode,
-  settings: Settings,
-): Promise<Failure | undefined> {
-  let transaction: Transaction;
-  try {
-    transaction = database.transaction(
-      RECORDS,
-      mode === "write" ? "readwrite" : "readonly",
-      { durability: settings.durability },
-    );
-  } catch (error) {
-    return { error, lost: true, uncertain: false, written: [] };
-  }
-  const view = new View(transaction.objectStore(RECORDS), mode, settings);
-  const { written } = view;
-  const over = new AbortController();
-  let undone = false;
-  let suspended = false;
-  let uncertain = false;
-  // In WebKit, the transaction of a page that does not run keeps all others waiting.
-  settings.platform.addEventListener?.("pagehide", ({ persisted }) => {
-    if (persisted && abort(transaction)) undone = suspended = true;
-  }, { signal: over.signal });
-  // Heard before `work` hears of it.
-  transaction.addEventListener("error", ({ target }) => {
-    if (!undone) view.refusal ??= target.error;
-  }, true);
-  const ended = new Promise<void>((resolve) => {
-    transaction.oncomplete = () => resolve();
-    transaction.onabort = () => {
-      if (!undone && !view.refusal) {
-        // Every request was answered, so it was being committed.
-        uncertain = true;
-        view.refusal = new DOMException(
-          "Cannot commit the transaction: the connection was lost",
-          "AbortError",
-        );
-      }
-      resolve();
-    };
-  });
-
-  const outcomes: (() => void)[] = [];
-  async function work(job: Job): Promise<void> {
-    const { changes } = view;
-    try {
-      const value = await job.work(view);
-      outcomes.push(() => job.resolve(value as never));
-    } catch (error) {
-      // Where nothing has to be undone, the others go on.
-      const harmless = !view.refusal && view.changes === changes;
-      if (!harmless || error === OUTDATED) throw error;
-      outcomes.push(() => job.reject(error));
-    }
-  }
-
-  let failure: { error: unknown } | undefined;
-  try {
-    if (mode !== "write") await Promise.all(jobs.map(work));
-    else for (const job of jobs) await work(job);
-    // It commits by itself. After `commit()`, Firefox keeps the rest of what fails
-    // in part, and WebKit forgets blobs.
-    if (mode === "write") await ended;
-  } catch (error) {
-    failure = { error };
-    undone = true;
-    abort(transaction);
-    await ended;
-  } finally {
-    over.abort();
-  }
-  if (suspended) {
-    return { error: undefined, lost: false, uncertain, written, suspended };
-  }
-  if (view.refusal) {
-    // What a request says may be no more than that the transaction failed.
-    const error = transaction.error ?? view.refusal;
-    const lost = /^(Abort|InvalidState|Unknown)Error$/.test(error.name);
-    return { error, lost, uncertain, written };
-  }
-  if (failure) return { ...failure, lost: false, uncertain, written };
-  for (const deliver of outcomes) deliver();
 }
 
 /** Undoes a transaction, unless it has ended by itself. */
@@ -609,161 +759,11 @@ function shown(platform: Scope): Promise<void> {
   );
 }
 
-/** The operations in a transaction. */
-class View {
-  /** How many times a record was written or deleted. */
-  changes = 0;
-  /** What was written. */
-  readonly written: StoredRecord[] = [];
-  /** What the platform said when it failed. */
-  refusal: DOMException | undefined;
-  /** The last read; when it is answered, all are. */
-  reading: Promise<unknown> = Promise.resolve();
-  readonly #records: Records;
-  readonly #mode: Mode;
-  readonly #settings: Settings;
-
-  constructor(records: Records, mode: Mode, settings: Settings) {
-    this.#records = records;
-    this.#mode = mode;
-    this.#settings = settings;
-  }
-
-  async get(key: string): Promise<unknown> {
-    checkKey(key);
-    const record = await this.#read(answered(this.#records.get(key)));
-    const { version } = this.#settings;
-    if (record && record.version > version) {
-      throw new DOMException(
-        `Cannot get "${key}": version ${record.version} of the code wrote it, and this is version ${version}`,
-        "VersionError",
-      );
-    }
-    return record && this.#current(record)?.value;
-  }
-
-  set(key: string, value: unknown): void {
-    checkKey(key);
-    const record = { key, version: this.#settings.version, value };
-    this.#change((records) => records.put(record));
-    this.written.push(record);
-  }
-
-  delete(key: string): void {
-    checkKey(key);
-    this.#change((records) => records.delete(key));
-  }
-
-  async list(
-    options: StoreListOptions = {},
-  ): Promise<[key: string, value: unknown][]> {
-    const { prefix = "", start = "", end, limit = Infinity, reverse = false } =
-      options;
-    const found: [key: string, value: unknown][] = [];
-    let lower = start > prefix ? start : prefix;
-    let upper = after(prefix);
-    if (end !== undefined && (upper === undefined || end < upper)) upper = end;
-    // What cannot be read does not count.
-    while (found.length < limit && (upper === undefined || lower < upper)) {
-      const count = limit - found.length;
-      const records = await this.#range(lower, upper, count, reverse);
-      for (const record of records) {
-        const current = this.#current(record);
-        if (current) found.push([current.key, current.value]);
-      }
-      const last = records.at(-1);
-      if (!last || records.length < count) break;
-      if (reverse) upper = last.key;
-      else lower = last.key + "\0";
-    }
-    return found;
-  }
-
-  async listAside(): Promise<StoreAside[]> {
-    const { version, platform } = this.#settings;
-    const all = platform.IDBKeyRange.lowerBound("");
-    const records = await this.#read(
-      answered(this.#records.getAll<string | AsideKey>(all)),
-    );
-    return records.flatMap(({ key, ...record }) => {
-      if (typeof key !== "string") return { key: key[0], ...record };
-      return record.version > version ? { key, ...record } : [];
-    });
-  }
-
-  deleteAside(key: string): void {
-    checkKey(key);
-    const range = this.#settings.platform.IDBKeyRange.bound([key], [key, []]);
-    this.#change((records) => records.delete(range));
-  }
-
-  /** Asks for nothing, which keeps the transaction alive. */
-  ping(): Promise<unknown> {
-    return this.#read(answered(this.#records.getKey("")));
-  }
-
-  #read<T>(answer: Promise<T>): Promise<T> {
-    this.reading = answer;
-    return answer;
-  }
-
-  #change(change: (records: Records) => void): void {
-    try {
-      change(this.#records);
-    } catch (error) {
-      // Firefox accepts nothing in the moment after the quota was exceeded.
-      if (isNamed(error, "InvalidStateError")) this.refusal ??= error;
-      throw error;
-    }
-    this.changes++;
-  }
-
-  async #range(
-    lower: string,
-    upper: string | undefined,
-    count: number,
-    reverse: boolean,
-  ): Promise<StoredRecord[]> {
-    const { IDBKeyRange } = this.#settings.platform;
-    const range = IDBKeyRange.bound(lower, upper ?? [], false, true);
-    if (reverse && count < Infinity) {
-      const cursor = this.#records.openCursor(range, "prev");
-      return await this.#read(collect(cursor, count));
-    }
-    const most = count < MAX_COUNT ? count : undefined;
-    const records = await this.#read(
-      answered(this.#records.getAll(range, most)),
-    );
-    return reverse ? records.reverse() : records;
-  }
-
-  /** The record in this version, if it can be had. */
-  #current(record: StoredRecord): StoredRecord | undefined {
-    const { version, migrate } = this.#settings;
-    if (record.version === version) return record;
-    if (record.version > version) return undefined;
-    if (this.#mode === "read") throw OUTDATED;
-    const { key } = record;
-    const writes = this.#mode === "write";
-    try {
-      if (migrate) {
-        const old = structuredClone(record.value);
-        const value = migrate(old, record.version, key);
-        if (writes) {
-          this.#change((records) => records.put({ key, version, value }));
-        }
-        return { key, version, value };
-      }
-    } catch {
-      // It is set aside.
-    }
-    if (writes) {
-      const aside: AsideKey = [key, record.version, Math.random()];
-      this.#change((records) => records.put({ ...record, key: aside }));
-      this.#change((records) => records.delete(key));
-    }
-    return undefined;
-  }
+function inactive(verb: string, why: string): DOMException {
+  return new DOMException(
+    `Cannot ${verb} the transaction: ${why}`,
+    "TransactionInactiveError",
+  );
 }
 
 /** Runs `work`, and sees to it that it ends. */
@@ -774,10 +774,7 @@ async function transact<T>(
   let over = false;
   function live(): View {
     if (!over) return view;
-    throw new DOMException(
-      "Cannot use the transaction: it has ended",
-      "TransactionInactiveError",
-    );
+    throw inactive("use", "it has ended");
   }
   function read<T>(read: (view: View) => Promise<T>): Promise<T> {
     const answer = (async () => await read(live()))();
@@ -797,10 +794,7 @@ async function transact<T>(
       const ping = view.ping();
       await ping;
       if (over || view.reading !== ping) continue;
-      throw new DOMException(
-        "Cannot commit the transaction: its work waits for something else",
-        "TransactionInactiveError",
-      );
+      throw inactive("commit", "its work waits for something else");
     }
   }
 
@@ -859,10 +853,7 @@ async function quotaError(
   written: readonly StoredRecord[],
   platform: Scope,
 ): Promise<StoreQuotaError> {
-  const { usage, quota } = await estimate(platform);
-  const available = usage === undefined || quota === undefined
-    ? undefined
-    : Math.max(0, quota - usage);
+  const available = await roomIn(platform);
   const needed = sizeOf(written);
   const [first] = written;
   const what = first && written.length === 1
@@ -877,13 +868,15 @@ async function quotaError(
   return Object.assign(error, { cause, needed, available });
 }
 
-async function estimate(
-  platform: Scope,
-): Promise<{ usage?: number; quota?: number }> {
+/** How many bytes may still be stored, if the browser tells. */
+async function roomIn(platform: Scope): Promise<number | undefined> {
   try {
-    return await platform.navigator?.storage?.estimate?.() ?? {};
+    const { storage } = platform.navigator ?? {};
+    const { usage, quota } = await storage?.estimate?.() ?? {};
+    if (usage === undefined || quota === undefined) return undefined;
+    return Math.max(0, quota - usage);
   } catch {
-    return {};
+    return undefined;
   }
 }
 
