@@ -217,7 +217,7 @@ interface Database {
   readonly version: number;
   readonly objectStoreNames: { contains(name: string): boolean };
   onversionchange: (() => void) | null;
-  createObjectStore(name: string, options: { keyPath: string }): unknown;
+  createObjectStore(name: string): unknown;
   transaction(
     name: string,
     mode: "readonly" | "readwrite",
@@ -247,7 +247,10 @@ interface Records {
     count?: number,
   ): Request<StoredRecord<K>[]>;
   openCursor(range: object, direction: "prev"): Request<Cursor | null>;
-  put(record: StoredRecord<string | AsideKey>): unknown;
+  put(
+    record: StoredRecord<string | AsideKey>,
+    key: string | AsideKey,
+  ): unknown;
   delete(key: string | object): unknown;
 }
 
@@ -566,7 +569,7 @@ export function openStore(name: string, options: OpenStoreOptions = {}): Store {
     function set(key: string, value: unknown): void {
       checkKey(key);
       const record = { key, version, value };
-      change(() => records.put(record));
+      change(() => records.put(record, key));
       view.written.push(record);
     }
 
@@ -646,7 +649,7 @@ export function openStore(name: string, options: OpenStoreOptions = {}): Store {
         if (migrate) {
           const old = structuredClone(record.value);
           const value = migrate(old, record.version, key);
-          if (writes) change(() => records.put({ key, version, value }));
+          if (writes) change(() => records.put({ key, version, value }, key));
           return { key, version, value };
         }
       } catch {
@@ -654,7 +657,7 @@ export function openStore(name: string, options: OpenStoreOptions = {}): Store {
       }
       if (writes) {
         const aside: AsideKey = [key, record.version, Math.random()];
-        change(() => records.put({ ...record, key: aside }));
+        change(() => records.put({ ...record, key: aside }, aside));
         change(() => records.delete(key));
       }
       return undefined;
@@ -712,8 +715,7 @@ export function openStore(name: string, options: OpenStoreOptions = {}): Store {
 }
 
 async function opened(request: OpenRequest, name: string): Promise<Database> {
-  request.onupgradeneeded = () =>
-    request.result.createObjectStore(RECORDS, { keyPath: "key" });
+  request.onupgradeneeded = () => request.result.createObjectStore(RECORDS);
   const answer = answered(request);
   const { promise: late, reject } = Promise.withResolvers<never>();
   const expire = () => {

@@ -63,8 +63,8 @@ class Platform {
       this.transactions.push(transaction);
       const records = transaction.objectStore("records");
       const { get, getKey, put } = records;
-      records.put = (record) => {
-        const request = put.call(records, record);
+      records.put = (record, key) => {
+        const request = put.call(records, record, key);
         request.addEventListener(
           "success",
           () => this.onput(transaction, record),
@@ -293,8 +293,8 @@ Deno.test("openStore() opens again when the database takes nothing for a moment"
     let puts = 0;
     const records = transaction.objectStore("records");
     const { put } = records;
-    records.put = (record) => {
-      if (puts++ === 0) return put.call(records, record);
+    records.put = (record, key) => {
+      if (puts++ === 0) return put.call(records, record, key);
       throw new DOMException("Not now", "InvalidStateError");
     };
     return transaction;
