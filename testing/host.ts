@@ -51,8 +51,9 @@
  *
  * **What it does not have.** Documents and what they load, workers of pages, the
  * back/forward cache, static routes, content index, cookies, payment, the HTTP cache,
- * preflights; `import()` works in a text, where a browser refuses it. An unhandled
- * rejection is one of the runtime. IndexedDB is there if the test provides it.
+ * preflights; `import()` works in a text, and a module may await at its top level,
+ * where a browser refuses both. An unhandled rejection is one of the runtime.
+ * IndexedDB is there if the test provides it.
  *
  * @module
  */
@@ -159,7 +160,7 @@ export interface Host<P extends object = object> extends Disposable {
   readonly backgroundFetches: readonly HostBackgroundFetch[];
   /** The badge of the app: a number, 0 for one without a number, or none. */
   readonly badge: number | undefined;
-  /** What listeners of the worker threw. Empty it if that was expected: `close()` throws otherwise. */
+  /** What listeners of the worker threw, and its script when it was evaluated again. Empty it if that was expected: `close()` throws otherwise. */
   readonly errors: unknown[];
   /** What happened: every start and stop, every step, every rejected lifetime. */
   readonly log: readonly string[];
@@ -219,7 +220,7 @@ export interface HostClock {
 
 /** The way to all servers. */
 export interface HostNetwork {
-  /** Whether nothing gets through. When it ends, syncs that wait are fired. */
+  /** Whether nothing gets through; what is on its way is lost. When it ends, syncs that wait are fired. */
   offline: boolean;
   /** Milliseconds, by the host's clock, before a request arrives. */
   latency: number;
@@ -279,14 +280,14 @@ export interface HostWindow extends EventTarget {
   readonly caches: HostScope["caches"];
   /** Its `BroadcastChannel`. */
   readonly BroadcastChannel: new (name: string) => HostBroadcastChannel;
-  /** Fetches like a script of the page. */
+  /** Fetches like a script of the page; rejects with an "AbortError" when the page is left. */
   fetch(input: Request | string | URL, init?: RequestInit): Promise<Response>;
   /** Posts a message to the worker that controls the page. */
   postMessage(
     message: unknown,
     options?: Transferable[] | { transfer?: Transferable[] },
   ): void;
-  /** Goes to another URL, and resolves when the page has loaded. If it cannot be, the page stays where it is. */
+  /** Goes to another URL, and resolves when the page has loaded. If it cannot be, or is told to go elsewhere, the page stays where it is. */
   navigate(url: string): Promise<Response>;
   /** Loads the page again. */
   reload(): Promise<Response>;
@@ -986,13 +987,13 @@ export function createHost<P extends object = object>(
 
   function close(): void {
     core.close();
-    const [cause] = core.errors;
-    if (core.errors.length > 0) {
-      throw new Error(
-        `Cannot close the host: the worker threw ${core.errors.length} errors that nobody caught, first ${cause}`,
-        { cause },
-      );
-    }
+    const [cause, ...more] = core.errors;
+    if (core.errors.length === 0) return;
+    const others = more.length > 0 ? `, and ${more.length} more` : "";
+    throw new Error(
+      `Cannot close the host: the worker threw what nobody caught, ${cause}${others}`,
+      { cause },
+    );
   }
 
   return {

@@ -317,6 +317,36 @@ Deno.test("a text finds its globals as in a browser", () =>
     ]);
   }));
 
+Deno.test("a scope has what the language has, and nothing of a page", async () => {
+  const text = `
+    globalThis.kept = [
+      self.Promise === Promise, globalThis.Math === Math, typeof self.Intl,
+      typeof self.TextDecoderStream, "document" in self, "Deno" in globalThis,
+      "fetch" in self, typeof self.clients,
+    ];
+    self.Intl = "mine";
+    self.addEventListener("message", ({ source }) =>
+      source.postMessage([...self.kept, self.Intl]));`;
+  for (const script of [text, moduleOf(text)]) {
+    await withHost({ scripts: { "/sw.js": script } }, async (host) => {
+      await host.register("/sw.js");
+      const page = await host.openWindow("/");
+      assertEquals(await ask(page), [
+        true,
+        true,
+        "object",
+        "function",
+        false,
+        false,
+        true,
+        "object",
+        "mine",
+      ]);
+    });
+    assertEquals(typeof Intl, "object");
+  }
+});
+
 Deno.test("a text that is evaluated again has new globals", () =>
   withHost({
     scripts: {
@@ -445,7 +475,116 @@ Deno.test("an error event of the scope can prevent that", () =>
     assertEquals(host.errors, []);
   }));
 
+Deno.test("importScripts() finds after the installation what it found before", () =>
+  withHost({
+    scripts: {
+      "/lib.js": "self.lib = 1;",
+      "/late.js": "",
+      "/sw.js": `
+        importScripts("/lib.js");
+        addEventListener("message", ({ data, source }) => {
+          try {
+            importScripts(data);
+            source.postMessage(lib);
+          } catch ({ name, message }) {
+            source.postMessage(name + ": " + message);
+          }
+        });`,
+    },
+  }, async (host) => {
+    await host.register("/sw.js");
+    const page = await host.openWindow("/");
+    host.deploy("/lib.js", "self.lib = 2;");
+    host.stopWorker();
+    assertEquals(await ask(page, "/lib.js"), 1);
+    assertEquals(
+      await ask(page, "/late.js"),
+      "NetworkError: Cannot import https://example.test/late.js: it was not imported before the worker was activated",
+    );
+    // What a script imports is part of its version.
+    const { waiting } = await host.register("/sw.js");
+    assertEquals(waiting?.state, "installed");
+    page.close();
+    await host.idle();
+    assertEquals(await ask(await host.openWindow("/"), "/lib.js"), 2);
+  }));
+
+Deno.test("a listener that is added too late is told of", () =>
+  withHost({}, async (host) => {
+    await host.register(async (scope) => {
+      scope.addEventListener("message", () => {});
+      await undefined;
+      scope.addEventListener("message", () => {});
+      scope.addEventListener("fetch", (event) => {
+        event.respondWith(new Response("late"));
+      });
+    });
+    const page = await host.openWindow("/");
+    assertEquals(page.response.status, 404);
+    assertEquals(host.log.filter((line) => line.startsWith("too late")), [
+      "too late to listen for fetch: the script had been evaluated",
+    ]);
+  }));
+
+Deno.test("what a script throws when it is evaluated again is an error", () =>
+  withHost({}, async (host) => {
+    let lives = 0;
+    await host.register((scope) => {
+      if (++lives === 2) throw new Error("the second time");
+      scope.addEventListener("message", () => {});
+    });
+    const page = await host.openWindow("/");
+    host.stopWorker();
+    page.postMessage(null);
+    page.postMessage(null);
+    await host.idle();
+    assertEquals(host.errors.splice(0).map(String), ["Error: the second time"]);
+    assertStringIncludes(
+      host.log.join("\n"),
+      "message was not dispatched: Error: the second time",
+    );
+    page.postMessage(null);
+    await host.idle();
+    assertEquals(lives, 3);
+  }));
+
 // Stops
+
+Deno.test("a worker that is stopped while its script is evaluated starts again", () =>
+  withHost({}, async (host) => {
+    const worker = (scope: HostScope) => {
+      scope.caches.open("at once");
+      scope.addEventListener("sync", () => {});
+    };
+    host.stopAtStep(1);
+    await assertRejects(() => host.register(worker), TypeError, "stopped");
+    await host.register(worker);
+    host.stopWorker();
+    host.stopAtStep(1);
+    assertEquals(await host.dispatchSyncEvent("x"), false);
+    assertEquals(host.stoppedAt, 'caches.open "at once"');
+    assertEquals(await host.dispatchSyncEvent("x"), true);
+  }));
+
+Deno.test("a worker that was stopped does not take the next one with it", () =>
+  withHost({ time: 0 }, async (host) => {
+    const done: unknown[] = [];
+    const registration = await host.register((scope) => {
+      scope.addEventListener("message", (event) => {
+        event.waitUntil(
+          new Promise((resolve) => scope.setTimeout(resolve, 40_000))
+            .then(() => done.push(event.data)),
+        );
+      });
+    });
+    registration.active?.postMessage("stopped");
+    await host.clock.advance(1000);
+    host.stopWorker();
+    await host.clock.advance(1000);
+    registration.active?.postMessage("whole");
+    await host.clock.advance(50_000);
+    assertEquals(done, ["whole"]);
+  }));
 
 Deno.test("stopWorker() silences ports, channels and timers", () =>
   withHost({ time: 0 }, async (host) => {
@@ -829,6 +968,106 @@ Deno.test("provide: IndexedDB rolls back what a stopped worker had not committed
 
 // Windows and clients
 
+Deno.test("a window that is closed while it loads does not come back", () => {
+  const { promise: held, resolve: release } = Promise.withResolvers<Response>();
+  return withHost({
+    network: ({ url }) => url.endsWith("/held") ? held : new Response(url),
+  }, async (host) => {
+    await host.register((scope) => {
+      scope.addEventListener("fetch", (event) => {
+        event.respondWith(scope.fetch(event.request));
+      });
+    });
+    const page = await host.openWindow("/");
+    const loading = assertRejects(
+      () => page.navigate("/held"),
+      DOMException,
+      "it was closed",
+    );
+    await host.clock.advance(0);
+    page.close();
+    assertEquals((await loading).name, "AbortError");
+    release(new Response());
+    await host.idle();
+    assertEquals(host.windows, []);
+  });
+});
+
+Deno.test("a window that goes elsewhere gives up what it was loading", () => {
+  const { promise: held, resolve: release } = Promise.withResolvers<Response>();
+  return withHost({
+    network: ({ url }) => url.endsWith("/held") ? held : new Response(url),
+  }, async (host) => {
+    const page = await host.openWindow("/");
+    const { response } = page;
+    const given = assertRejects(
+      () => page.navigate("/held"),
+      DOMException,
+      "it goes to https://example.test/next instead",
+    );
+    await page.navigate("/next");
+    await given;
+    release(new Response());
+    await host.idle();
+    assertEquals(page.url, "https://example.test/next");
+    // What a test holds of the first page can still be read.
+    assertEquals(await response.text(), "https://example.test/");
+  });
+});
+
+Deno.test("a page that is left fetches no more", () => {
+  const signals: AbortSignal[] = [];
+  return withHost({
+    network: ({ url, signal }) => {
+      if (!url.endsWith("/never")) return new Response();
+      signals.push(signal);
+      return new Promise<Response>(() => {});
+    },
+  }, async (host) => {
+    const cancelled: unknown[] = [];
+    await host.register((scope) => {
+      scope.addEventListener("fetch", (event) => {
+        if (!event.request.url.endsWith("/stream")) return;
+        const body = new ReadableStream({
+          start: (controller) => controller.enqueue(new Uint8Array(1)),
+          cancel: () => void cancelled.push(event.clientId),
+        });
+        event.respondWith(new Response(body));
+      });
+    });
+    for (const leave of ["close", "reload"] as const) {
+      const page = await host.openWindow("/");
+      const { id } = page;
+      const reader = (await page.fetch("/stream")).body?.getReader();
+      await reader?.read();
+      const never = page.fetch("/never");
+      await host.clock.advance(0);
+      await page[leave]();
+      await assertRejects(() => never, DOMException, "was left");
+      await assertRejects(
+        () => reader?.read() ?? Promise.resolve(),
+        DOMException,
+        "was left",
+      );
+      assertEquals(cancelled.splice(0), [id]);
+      assertEquals(signals.splice(0).map(({ aborted }) => aborted), [true]);
+    }
+  });
+});
+
+Deno.test("navigate() of a client refuses about:blank and what is no URL", () =>
+  withHost({}, async (host) => {
+    await host.register(answering(async ({ clients }, data) => {
+      const [client] = await clients.matchAll();
+      await client?.navigate(String(data));
+    }));
+    const page = await host.openWindow("/");
+    for (const url of ["about:blank", "https://:0"]) {
+      assertStringIncludes(String(await ask(page, url)), "TypeError");
+    }
+    assertEquals(page.url, "https://example.test/");
+  }));
+
 Deno.test("matchAll() puts the window that had the focus last first", () =>
   withHost({}, async (host) => {
     await host.register(answering(async ({ clients }) => {
@@ -1115,6 +1354,136 @@ Deno.test("network: a request is aborted with its reason", () =>
     assertEquals(host.network.requests.length, 0);
   }));
 
+Deno.test("network: what is on its way is lost when the network goes offline", () =>
+  withHost({
+    network: ({ url }) =>
+      url.endsWith("/never") ? new Promise<Response>(() => {}) : new Response(
+        new ReadableStream({
+          start: (controller) => controller.enqueue(new Uint8Array(3)),
+        }),
+      ),
+  }, async (host) => {
+    const page = await host.openWindow("/");
+    const never = page.fetch("/never");
+    host.network.latency = 1000;
+    const late = page.fetch("/late");
+    host.network.latency = 0;
+    const reader = (await page.fetch("/silent")).body?.getReader();
+    await reader?.read();
+    const read = reader?.read() ?? Promise.resolve();
+    host.network.offline = true;
+    host.network.offline = false;
+    await assertRejects(() => never, TypeError, "went offline");
+    await assertRejects(() => late, TypeError, "went offline");
+    await assertRejects(() => read, TypeError, "broke off after 3 bytes");
+  }));
+
+Deno.test("network: an integrity is compared with what came", () =>
+  withHost({
+    network: () =>
+      new Response("text", { headers: { "access-control-allow-origin": "*" } }),
+  }, async (host) => {
+    const bytes = new TextEncoder().encode("text");
+    const hash = async (algorithm: string) => {
+      const digest = await crypto.subtle.digest(algorithm, bytes);
+      return btoa(String.fromCharCode(...new Uint8Array(digest)));
+    };
+    const good = `sha256-${await hash("SHA-256")}`;
+    const best = `sha384-${await hash("SHA-384")}`;
+    const bad = `sha256-${"A".repeat(43)}=`;
+    await host.register((scope) => {
+      scope.addEventListener("fetch", (event) => {
+        if (event.request.url.endsWith("/made")) {
+          event.respondWith(new Response("text"));
+        }
+        if (event.request.url.endsWith("/passed")) {
+          event.respondWith(scope.fetch(event.request));
+        }
+      });
+    });
+    const page = await host.openWindow("/");
+    const read = async (path: string, init: RequestInit) =>
+      await (await page.fetch(path, init)).text();
+    for (const path of ["/network", "/made", "/passed"]) {
+      for (
+        const integrity of [good, best, `${bad} ${good}`, `${bad} ${best}`, "?"]
+      ) {
+        assertEquals(await read(path, { integrity }), "text");
+      }
+      for (const integrity of [bad, `${good} sha512-${"A".repeat(86)}==`]) {
+        await assertRejects(() => read(path, { integrity }), TypeError);
+      }
+    }
+    await assertRejects(
+      () => read("/network", { integrity: bad }),
+      TypeError,
+      `its integrity is not "${bad}", but "${good}"`,
+    );
+    await assertRejects(
+      () => read("https://other.test/", { integrity: good, mode: "no-cors" }),
+      TypeError,
+    );
+  }));
+
+Deno.test("network: a redirect leaves what it must of a request", () =>
+  withHost({
+    network({ url, method, headers }) {
+      const status = Number(new URL(url).pathname.slice(1));
+      return status
+        ? new Response(null, { status, headers: { location: "/end" } })
+        : new Response(`${method} ${headers.get("content-type")}`);
+    },
+  }, async (host) => {
+    const page = await host.openWindow("/");
+    const { requests } = host.network;
+    await page.fetch("/303", { method: "HEAD" });
+    assertEquals(requests.at(-1)?.method, "HEAD");
+    const post = async (status: number) => {
+      const init = { method: "POST", body: "text" };
+      return await (await page.fetch(`/${status}`, init)).text();
+    };
+    assertEquals(await post(302), "GET null");
+    assertEquals(await post(307), "POST text/plain;charset=UTF-8");
+  }));
+
+Deno.test("network: a body that nobody wants is cancelled, and nobody waits for it", () => {
+  let cancelled = 0;
+  let server: ReadableStreamDefaultController | undefined;
+  return withHost({
+    async network(request) {
+      await request.body?.cancel();
+      return new Response(
+        new ReadableStream({
+          start: (controller) => void (server = controller),
+          cancel: () => void cancelled++,
+        }),
+      );
+    },
+  }, async (host) => {
+    await host.register((scope) => {
+      scope.addEventListener("fetch", (event) => {
+        if (!event.request.url.endsWith("/worker")) return;
+        event.respondWith((async () => {
+          await event.request.body?.cancel();
+          return new Response("answer");
+        })());
+      });
+    });
+    const page = await host.openWindow("/");
+    const post = { method: "POST", body: "text" };
+    await page.fetch("https://other.test/", { ...post, mode: "no-cors" });
+    assertEquals(cancelled, 1);
+    await assertRejects(() => page.fetch("https://other.test/", post));
+    assertEquals(cancelled, 2);
+    const answer = await page.fetch("/worker", post);
+    assertEquals(await answer.text(), "answer");
+    const broken = await page.fetch("/broken", post);
+    server?.error(new Error("broken"));
+    // Of this, nobody hears.
+    await broken.body?.cancel();
+  });
+});
+
 // The clock
 
 Deno.test("clock: stands still until it is advanced, and rings in order", () =>
@@ -1240,6 +1609,51 @@ Deno.test("sync: one that is registered while it fires fires again", () =>
     await registration.sync.register("a");
     await host.idle();
     assertEquals(fired, 2);
+  }));
+
+Deno.test("a registration that is gone leaves no sync and no subscription", () =>
+  withHost({ time: 0 }, async (host) => {
+    const registration = await host.register(() => {});
+    const page = await host.openWindow("/");
+    host.network.offline = true;
+    await registration.sync.register("a");
+    await registration.periodicSync.register("b", { minInterval: HOUR });
+    await registration.pushManager.subscribe({ userVisibleOnly: true });
+    host.network.offline = false;
+    await registration.unregister();
+    page.close();
+    const fired: string[] = [];
+    const { pushManager } = await host.register((scope) => {
+      for (const type of ["sync", "periodicsync", "push"] as const) {
+        scope.addEventListener(type, () => void fired.push(type));
+      }
+    });
+    await host.clock.advance(2 * HOUR);
+    assertEquals(await pushManager.getSubscription(), null);
+    assertEquals(fired, []);
+    // The test fires what it likes.
+    await host.deliverPushMessage();
+    await host.dispatchSyncEvent("a");
+    await host.dispatchPeriodicSyncEvent("b");
+    assertEquals(fired, ["push", "sync", "periodicsync"]);
+  }));
+
+Deno.test("an event needs an active worker", () =>
+  withHost({}, async (host) => {
+    for (
+      const dispatch of [
+        () => host.dispatchSyncEvent("a"),
+        () => host.dispatchPeriodicSyncEvent("a"),
+        () => host.deliverPushMessage(),
+      ]
+    ) {
+      const error = await assertRejects(
+        dispatch,
+        DOMException,
+        "no worker is active",
+      );
+      assertEquals(error.name, "InvalidStateError");
+    }
   }));
 
 Deno.test("sync: is refused without permission, worker or window", () =>
@@ -1550,6 +1964,58 @@ Deno.test("backgroundFetch: what broke off begins again", () => {
   });
 });
 
+Deno.test("backgroundFetch: what one request has is not lost with another", () =>
+  withHost({
+    time: 0,
+    network: ({ url }) =>
+      new Response(
+        new ReadableStream({
+          start(controller) {
+            controller.enqueue(new Uint8Array(3));
+            if (url.endsWith("/whole")) controller.close();
+            else controller.enqueue(new Uint8Array(30));
+          },
+        }),
+      ),
+  }, async (host) => {
+    const { backgroundFetch } = await host.register(() => {});
+    host.network.bytesPerSecond = 3;
+    const fetching = await backgroundFetch.fetch("id", ["/whole", "/broken"]);
+    await host.clock.advance(2000);
+    assertEquals(fetching.downloaded, 6);
+    host.network.offline = true;
+    await host.clock.advance(0);
+    host.network.offline = false;
+    await host.clock.advance(2000);
+    assertEquals(fetching.downloaded, 6);
+    await fetching.abort();
+  }));
+
+Deno.test("backgroundFetch: updateUI() is for as long as the event is, and once", () =>
+  withHost({ network: () => new Response() }, async (host) => {
+    const outcomes: string[] = [];
+    const { backgroundFetch } = await host.register((scope) => {
+      scope.addEventListener("backgroundfetchsuccess", (event) => {
+        const update = async () =>
+          outcomes.push(
+            await event.updateUI().then(() => "ok", (error) => error.message),
+          );
+        if (event.registration.id === "late") scope.setTimeout(update, 0);
+        else event.waitUntil(update().then(update));
+      });
+    });
+    await backgroundFetch.fetch("twice", "/");
+    await host.idle();
+    await backgroundFetch.fetch("late", "/");
+    await host.idle();
+    await host.clock.advance(1);
+    assertEquals(outcomes, [
+      "ok",
+      'Cannot update the UI of "twice": it has been updated',
+      'Cannot update the UI of "late": the event has ended',
+    ]);
+  }));
+
 Deno.test("backgroundFetch: fails for a status, a length, or an abort", () =>
   withHost({
     network: ({ url }) =>
@@ -1737,6 +2203,40 @@ Deno.test("idle() says what is going on when it takes too long", async () => {
   host.close();
 });
 
+Deno.test("idle() resolves for everybody who waits", async () => {
+  const { promise: held, resolve: release } = Promise.withResolvers<Response>();
+  const host = createHost({ network: () => held });
+  const registration = await host.register((scope) => {
+    scope.addEventListener("message", (event) => {
+      event.waitUntil(scope.fetch("/"));
+    });
+  });
+  registration.active?.postMessage(null);
+  const all = [host.idle(), host.idle()];
+  await host.clock.advance(0);
+  release(new Response());
+  await Promise.all(all);
+  host.close();
+});
+
+Deno.test("idle() can be given up while a worker never rests", async () => {
+  const host = createHost();
+  const registration = await host.register((scope) => {
+    scope.addEventListener("message", (event) => {
+      const work = async () => {
+        while (true) await scope.caches.open("again");
+      };
+      event.waitUntil(work());
+    });
+  });
+  registration.active?.postMessage(null);
+  const controller = new AbortController();
+  const idle = host.idle({ signal: controller.signal });
+  controller.abort(new Error("enough"));
+  await assertRejects(() => idle, Error, "enough");
+  host.close();
+});
+
 Deno.test("idle() rejects after ten seconds, with what is going on", async () => {
   const host = createHost({ time: 0 });
   const registration = await host.register((scope) => {
@@ -1751,7 +2251,7 @@ Deno.test("idle() rejects after ten seconds, with what is going on", async () =>
   const rejected = assertRejects(
     () => host.idle(),
     DOMException,
-    "busy with message, and its last step is step 2: fetch GET",
+    "busy with message, and its last step is step 2: fetch GET https://example.test/never; the clock stands still, with a timer due in 3600000 ms",
   );
   await time.tickAsync(10_000);
   assertEquals((await rejected).name, "TimeoutError");

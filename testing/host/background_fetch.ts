@@ -140,10 +140,15 @@ class BackgroundFetchUpdateUIEvent extends BackgroundFetchEvent {
   }
 
   updateUI({ title }: { title?: string } = {}): Promise<void> {
-    if (this.#updated) {
+    const refused = this.#updated
+      ? "it has been updated"
+      : !this.active
+      ? "the event has ended"
+      : undefined;
+    if (refused) {
       return Promise.reject(
         new DOMException(
-          `Cannot update the UI of "${this.#job.id}": it has been updated`,
+          `Cannot update the UI of "${this.#job.id}": ${refused}`,
           "InvalidStateError",
         ),
       );
@@ -278,7 +283,6 @@ export class BackgroundFetches {
   async #download(job: Job, request: Request): Promise<Response> {
     const { network } = this.#core;
     const { signal } = job.abort;
-    const before = job.downloaded;
     while (true) {
       while (network.offline && !signal.aborted) {
         await new Promise<void>((resolve) => {
@@ -287,6 +291,8 @@ export class BackgroundFetches {
         });
       }
       signal.throwIfAborted();
+      const { line } = network;
+      let came = 0;
       try {
         const response = await network.fetch(request.clone(), signal);
         if (!response.ok) {
@@ -300,6 +306,7 @@ export class BackgroundFetches {
           const { done, value } = await reader.read();
           if (done) break;
           parts.push(value as Uint8Array<ArrayBuffer>);
+          came += value.length;
           job.downloaded += value.length;
           if (job.downloadTotal > 0 && job.downloaded > job.downloadTotal) {
             await reader.cancel();
@@ -317,8 +324,8 @@ export class BackgroundFetches {
         });
         return Object.defineProperty(complete, "url", { value: response.url });
       } catch (error) {
-        if (!network.offline || error instanceof DOMException) throw error;
-        job.downloaded = before;
+        if (!line.aborted || error instanceof DOMException) throw error;
+        job.downloaded -= came;
       }
     }
   }

@@ -52,12 +52,15 @@ export class WindowClient extends Client {
   }
 
   async navigate(url: string): Promise<WindowClient | null> {
-    this.#assertThere("navigate");
     const { worker } = this.#life;
     const target = new URL(url, worker.scriptURL);
+    if (target.href === "about:blank") {
+      throw new TypeError(`Cannot navigate ${this.url}: to about:blank`);
+    }
+    this.#assertThere("navigate");
     if (this.#window.controller !== worker) {
       throw new TypeError(
-        `Cannot navigate ${this.url}: another worker controls it`,
+        `Cannot navigate ${this.url}: this worker does not control it`,
       );
     }
     await this.#window.navigate(target.href);

@@ -91,6 +91,12 @@ export class Clock {
     });
   }
 
+  /** How long the next timer has to wait for somebody to move a clock that stands still. */
+  held(): number | undefined {
+    const next = this.#runs ? undefined : this.#next(true);
+    return next && next[1].due - this.elapsed();
+  }
+
   /** Moves on, and runs what falls due in its order. */
   async advance(milliseconds: number): Promise<void> {
     if (!(milliseconds >= 0)) {

@@ -67,7 +67,8 @@ export class Core {
   readonly #busy = new Map<symbol, string>();
   readonly #tasks: (() => void)[] = [];
   #runsTasks = false;
-  #awaken: () => void = () => {};
+  /** Resolves when something has ended. */
+  #ended = Promise.withResolvers<void>();
 
   constructor(options: HostOptions<object>) {
     const {
@@ -151,40 +152,45 @@ export class Core {
     this.#busy.set(key, label);
     return () => {
       this.#busy.delete(key);
-      this.#awaken();
+      this.#ended.resolve();
+      this.#ended = Promise.withResolvers();
     };
   }
 
   /** Resolves when neither workers nor the browser have anything left to do. */
   async idle(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
-    const { promise: ended, reject } = Promise.withResolvers<never>();
-    ended.catch(() => {});
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    late.catch(() => {});
     const abort = () => reject(signal?.reason);
     signal?.addEventListener("abort", abort);
-    const deadline = signal ? undefined : setTimeout(() => {
-      const labels = [...this.#busy.values()].join(", ");
-      reject(
-        new DOMException(
-          `Cannot wait until the worker is idle: after ${IDLE_DEADLINE} ms it is still busy with ${labels}, and its last step is ${
-            this.log.findLast((line) => line.startsWith("step"))
-          }`,
-          "TimeoutError",
-        ),
-      );
-    }, IDLE_DEADLINE);
+    const deadline = signal
+      ? undefined
+      : setTimeout(() => reject(this.#busyError()), IDLE_DEADLINE);
     try {
-      await this.settle();
+      // What never rests does not settle.
+      await Promise.race([this.settle(), late]);
       while (this.#busy.size > 0) {
-        const { promise: changed, resolve } = Promise.withResolvers<void>();
-        this.#awaken = resolve;
-        await Promise.race([changed, ended]);
-        await this.settle();
+        await Promise.race([this.#ended.promise, late]);
+        await Promise.race([this.settle(), late]);
       }
     } finally {
       clearTimeout(deadline);
       signal?.removeEventListener("abort", abort);
     }
+  }
+
+  #busyError(): DOMException {
+    const labels = [...this.#busy.values()].join(", ");
+    const step = this.log.findLast((line) => line.startsWith("step"));
+    const delay = this.clock.held();
+    const hint = delay === undefined
+      ? ""
+      : `; the clock stands still, with a timer due in ${delay} ms`;
+    return new DOMException(
+      `Cannot wait until the worker is idle: after ${IDLE_DEADLINE} ms it is still busy with ${labels}, and its last step is ${step}${hint}`,
+      "TimeoutError",
+    );
   }
 
   /** Lets run what needs no time and no network. */
@@ -295,14 +301,20 @@ export class Core {
     if (this.registrations.get(registration.scope) === registration) {
       this.registrations.delete(registration.scope);
     }
+    this.syncs.forget(registration);
+    this.periodicSyncs.forget(registration);
+    this.pushes.forget(registration);
   }
 
-  /** The registration meant where a test names none. */
-  onlyRegistration(): { readonly active: Worker | null } {
-    for (const registration of this.registrations.values()) {
-      if (registration.active) return registration;
+  /** The worker that is meant where a test names none. */
+  activeWorker(event: string): Worker {
+    for (const { active } of this.registrations.values()) {
+      if (active) return active;
     }
-    return { active: null };
+    throw new DOMException(
+      `Cannot dispatch ${event}: no worker is active`,
+      "InvalidStateError",
+    );
   }
 
   /**
@@ -423,7 +435,7 @@ export class Core {
       );
       if (!response.ok) {
         throw new TypeError(
-          `Cannot register ${url}: its status is ${response.status}`,
+          `Cannot register ${url}: its status is ${response.status}, and no script is deployed there`,
         );
       }
       const type = response.headers.get("content-type");
@@ -466,7 +478,9 @@ export class Core {
   }
 
   close(): void {
-    for (const page of [...this.windows]) page.close();
+    for (const { inhabitant } of this.realms()) {
+      if (inhabitant instanceof Window) inhabitant.close();
+    }
     this.stopWorkers();
     this.#globals?.uninstall();
     this.registrations.clear();

@@ -24,8 +24,13 @@ class Lifetime {
     return this.#end.promise;
   }
 
+  /** Whether it can be extended. */
+  get active(): boolean {
+    return this.dispatching || this.#pending > 0;
+  }
+
   extend(work: unknown): Promise<unknown> {
-    if (!this.dispatching && this.#pending === 0) {
+    if (!this.active) {
       throw new DOMException(
         `Cannot extend the "${this.#type}" event: it has ended`,
         "InvalidStateError",
@@ -60,9 +65,7 @@ class Lifetime {
   }
 
   #endIfIdle(): void {
-    if (!this.dispatching && this.#pending === 0) {
-      this.#end.resolve(this.#outcome);
-    }
+    if (!this.active) this.#end.resolve(this.#outcome);
   }
 }
 
@@ -97,6 +100,11 @@ export class ExtendableEvent extends Event {
     dispatch();
     lifetime.listenersReturned();
     return await lifetime.end;
+  }
+
+  /** Whether the event can be extended. */
+  protected get active(): boolean {
+    return this.#lifetime?.active ?? false;
   }
 
   /** Whether the listeners of the event are being called. */

@@ -2,6 +2,7 @@
 
 import { FetchEvent, type FetchEventInit } from "./events.ts";
 import {
+  checkIntegrity,
   dressRequest,
   dressResponse,
   factsOf,
@@ -25,39 +26,41 @@ export interface Arrival {
 }
 
 /**
- * Fetches a resource for a page.
+ * Fetches a resource for a page, until it has `left`.
  *
  * @see https://w3c.github.io/ServiceWorker/#handle-fetch
  */
 export async function fetchFrom(
   page: Window,
   request: Request,
+  left: AbortSignal,
 ): Promise<Response> {
   const { controller, core } = page;
   const done = core.begin(`${request.method} ${request.url}`);
   try {
     if (controller && /^https?:/.test(request.url)) {
-      const answer = await ask(controller, request, {
+      const answer = await ask(controller, request, left, {
         clientId: page.id,
       });
-      if (answer) return answer;
+      if (answer) return await checkIntegrity(answer, request);
     }
-    return await core.fetchPast(request);
+    return await core.fetchPast(request, left);
   } finally {
     done();
   }
 }
 
 /**
- * Loads a page into a window, which takes it with `arrive`.
+ * Loads a page into a window, which takes it with `arrive`, if not `givenUp`.
  *
  * @see https://w3c.github.io/ServiceWorker/#handle-fetch
  */
 export async function navigate(
   page: Window,
   href: string,
-  { isReload, arrive }: {
+  { isReload, givenUp, arrive }: {
     readonly isReload: boolean;
+    readonly givenUp: AbortSignal;
     readonly arrive: (arrival: Arrival) => void;
   },
 ): Promise<void> {
@@ -74,13 +77,14 @@ export async function navigate(
       const registration = core.match(url);
       const worker = registration?.active ?? null;
       const request = navigationTo(url);
-      const preloadResponse = worker && preload(worker, url);
-      const response = worker && await ask(worker, request, {
+      const preloadResponse = worker && preload(worker, url, givenUp);
+      const response = worker && await ask(worker, request, givenUp, {
             resultingClientId: id,
             replacesClientId: page.id,
             isReload,
             ...(preloadResponse && { preloadResponse }),
-          }) || await core.fetchPast(navigationTo(url));
+          }) || await core.fetchPast(navigationTo(url), givenUp);
+      givenUp.throwIfAborted();
       const redirect = redirectOf(response);
       if (redirect === undefined) {
         return arrive({
@@ -107,13 +111,14 @@ export async function navigate(
 function preload(
   worker: Worker,
   url: string,
+  givenUp: AbortSignal,
 ): Promise<Response | undefined> | undefined {
   const { core, registration } = worker;
   const { enabled, headerValue } = registration.navigationPreload;
   if (!enabled || !worker.handles("fetch")) return undefined;
   const request = navigationTo(url);
   request.headers.set("service-worker-navigation-preload", headerValue);
-  const response = core.fetchPast(request);
+  const response = core.fetchPast(request, givenUp);
   // A worker need not look at it.
   response.catch(() => {});
   return response;
@@ -123,10 +128,12 @@ function preload(
 async function ask(
   worker: Worker,
   request: Request,
+  left: AbortSignal,
   init: Omit<FetchEventInit, "request" | "handled">,
 ): Promise<Response | undefined> {
   if (!worker.handles("fetch")) return undefined;
-  const { url, method, signal } = request;
+  const { url, method } = request;
+  const signal = AbortSignal.any([request.signal, left]);
   const handled = Promise.withResolvers<undefined>();
   handled.promise.catch(() => {});
   const { promise, resolve, reject } = Promise.withResolvers<
@@ -152,7 +159,7 @@ async function ask(
       const answer = FetchEvent.responseOf(event);
       if (answer) {
         answer.then(
-          (response) => accept(response, request, life),
+          (response) => accept(response, request, { life, signal }),
           (cause) => {
             throw failed(url, "the worker's response was rejected", cause);
           },
@@ -177,7 +184,11 @@ async function ask(
 }
 
 /** What a page gets of what a worker answered: https://fetch.spec.whatwg.org/#http-fetch */
-function accept(value: unknown, request: Request, life: Life): Response {
+function accept(
+  value: unknown,
+  request: Request,
+  { life, signal }: { readonly life: Life; readonly signal: AbortSignal },
+): Response {
   const { url, mode, redirect } = request;
   if (!(value instanceof Response)) {
     throw failed(
@@ -207,15 +218,11 @@ function accept(value: unknown, request: Request, life: Life): Response {
   });
   stopped.catch(() => {});
   const cancel = (reason: unknown) => reader?.cancel(reason).catch(() => {});
-  request.signal.addEventListener(
-    "abort",
-    () => cancel(request.signal.reason),
-    { once: true },
-  );
+  signal.addEventListener("abort", () => cancel(signal.reason), { once: true });
   const seen = reader
     ? streamOf(async () => {
       const read = Promise.race([reader.read(), stopped]);
-      const { done, value } = await abortable(read, request.signal);
+      const { done, value } = await abortable(read, signal);
       return done ? undefined : value as Uint8Array<ArrayBuffer>;
     }, cancel)
     : null;
@@ -232,10 +239,16 @@ function accept(value: unknown, request: Request, life: Life): Response {
 function unaborted(request: Request): Request {
   const { mode, destination } = request;
   const { signal } = new AbortController();
-  return dressRequest(new Request(request.clone(), { signal }), {
-    mode,
-    destination,
-  });
+  const copy = request.clone();
+  const reader = copy.body?.getReader();
+  // To cancel one half of a clone would wait for the other.
+  const body = reader &&
+    streamOf(
+      async () => (await reader.read()).value as Uint8Array<ArrayBuffer>,
+      (reason) => reader.cancel(reason),
+    );
+  const init = body ? { signal, body, duplex: "half" } : { signal };
+  return dressRequest(new Request(copy, init), { mode, destination });
 }
 
 /** The request of a navigation. */

@@ -15,6 +15,8 @@ export interface ResponseFacts {
   readonly [LOCATION]?: string | undefined;
 }
 
+const HASH_REGEXP = /(?<!\S)(sha256|sha384|sha512)-([A-Za-z0-9+/]+={0,2})/g;
+
 /** Where a browser keeps the location of an opaque redirect. */
 export const LOCATION: unique symbol = Symbol("location");
 
@@ -60,16 +62,8 @@ export function redirectOf(response: Response): string | undefined {
   return Reflect.get(response, LOCATION);
 }
 
-/** Whether the body is absent from the response by definition. */
-export function isNullBodyStatus(status: number): boolean {
-  return status === 101 || status === 204 || status === 205 || status === 304;
-}
-
-/** A response with another body: that of `response`, as `read` passes it on. */
-export function withBody(
-  response: Response,
-  body: ReadableStream<Uint8Array<ArrayBuffer>> | null,
-): Response {
+/** A response with another body. */
+export function withBody(response: Response, body: BodyInit | null): Response {
   const { status, statusText, headers } = response;
   return new Response(body, {
     statusText,
@@ -90,9 +84,40 @@ export function streamOf(
       if (chunk) controller.enqueue(chunk);
       else controller.close();
     },
-    cancel: (reason) => void cancel(reason),
+    // Nobody waits for the other end, or hears how it fares.
+    cancel: (reason) => void Promise.resolve(cancel(reason)).catch(() => {}),
     // Nothing is read before somebody asks for it.
   }, { highWaterMark: 0 });
+}
+
+/**
+ * A response that is what its request says it must be, once all of it has come.
+ *
+ * @see https://w3c.github.io/webappsec-subresource-integrity/#does-response-match-metadatalist
+ */
+export async function checkIntegrity(
+  response: Response,
+  { integrity, url }: Request,
+): Promise<Response> {
+  const hashes = [...integrity.matchAll(HASH_REGEXP)]
+    .map(([, algorithm = "", hash]) => ({ algorithm, hash }));
+  const strongest = hashes.map(({ algorithm }) => algorithm).sort().at(-1);
+  if (strongest === undefined) return response;
+  const bytes = await response.arrayBuffer();
+  const name = strongest.replace("sha", "SHA-");
+  const digest = new Uint8Array(await crypto.subtle.digest(name, bytes));
+  const actual = btoa(String.fromCharCode(...digest));
+  const intact = response.type !== "opaque" &&
+    hashes.some(({ algorithm, hash }) =>
+      algorithm === strongest && hash === actual
+    );
+  if (!intact) {
+    throw new TypeError(
+      `Cannot fetch ${url}: its integrity is not "${integrity}", but "${strongest}-${actual}"`,
+    );
+  }
+  const body = response.body && bytes;
+  return dressResponse(withBody(response, body), factsOf(response));
 }
 
 /** The request of a call to `fetch()`, with URLs relative to `base`. */

@@ -19,6 +19,7 @@ import { Realm, ServiceWorker, ServiceWorkerRegistration } from "./realm.ts";
 import {
   abortSignalOf,
   ABSENT,
+  addRest,
   dateOf,
   evaluate,
   messageChannelOf,
@@ -44,8 +45,9 @@ export class Life {
   readonly realm: Realm;
   readonly gate: Gate;
   readonly scope: ServiceWorkerGlobalScope;
-  /** The types of event that were listened for. */
+  /** The types of event that the script listened for. */
   readonly listenedFor = new Set<string>();
+  #isEvaluated = false;
   /** Settles when the script has been evaluated, or cannot be. */
   readonly evaluated: Promise<void>;
   readonly #core: Core;
@@ -91,6 +93,16 @@ export class Life {
   leave<T>(work: () => T): T {
     const { context } = this.#core;
     return context ? context.run(undefined, work) : work();
+  }
+
+  /** Notes that the script listens for a type of event. */
+  listen(type: string): void {
+    if (!this.#isEvaluated) this.listenedFor.add(type);
+    else if (!this.listenedFor.has(type)) {
+      this.#core.write(
+        `too late to listen for ${type}: the script had been evaluated`,
+      );
+    }
   }
 
   /** Calls a listener; what it throws is an uncaught error of the worker. */
@@ -179,7 +191,9 @@ export class Life {
         ? import(`${script.href.split("#")[0]}#${crypto.randomUUID()}`)
         : script(scope as unknown as HostScope)
     );
-    if (result instanceof Promise) await Promise.race([result, this.stopped]);
+    // For anything else, a browser does not wait either.
+    if (script instanceof URL) await Promise.race([result, this.stopped]);
+    this.#isEvaluated = true;
     if (!this.alive) {
       throw new DOMException(
         `Cannot start ${this.worker.scriptURL}: it was stopped`,
@@ -226,7 +240,6 @@ export class Life {
       );
 
     const members: Record<string, unknown> = {
-      ...Object.fromEntries(ABSENT.map((name) => [name, undefined])),
       ...PRESENT,
       ...events,
       Cache,
@@ -286,7 +299,8 @@ export class Life {
         writable: true,
       });
     }
-    core.scopeMade(Reflect.ownKeys(scope));
+    core.scopeMade([...Reflect.ownKeys(scope), ...ABSENT]);
+    addRest(scope);
   }
 
   /** A call into the platform that is no method of an object. */
@@ -318,14 +332,22 @@ export class Life {
     return dressResponse(withBody(response, body), factsOf(response));
   }
 
+  /** https://w3c.github.io/ServiceWorker/#importscripts */
   #import(url: string): void {
-    const script = this.#core.scripts.get(url);
-    if (typeof script !== "string") {
-      throw new DOMException(
-        `Cannot import ${url}: the host has no text for it`,
-        "NetworkError",
-      );
+    const { imported, state } = this.worker;
+    const refuse = (why: string) =>
+      new DOMException(`Cannot import ${url}: ${why}`, "NetworkError");
+    let text = imported.get(url);
+    if (text === undefined) {
+      if (state !== "parsed" && state !== "installing") {
+        throw refuse(`it was not imported before the worker was ${state}`);
+      }
+      const script = this.#core.scripts.get(url);
+      if (typeof script !== "string") {
+        throw refuse("the host has no text for it");
+      }
+      imported.set(url, text = script);
     }
-    evaluate(script, url, this.scope);
+    evaluate(text, url, this.scope);
   }
 }

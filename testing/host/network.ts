@@ -2,9 +2,9 @@
 
 import type { Clock } from "./clock.ts";
 import {
+  checkIntegrity,
   dressRequest,
   dressResponse,
-  isNullBodyStatus,
   LOCATION,
   streamOf,
   withBody,
@@ -14,6 +14,13 @@ import {
 export type NetworkHandler = (request: Request) => Response | Promise<Response>;
 
 const MAX_REDIRECTS = 20;
+/** What a request says of its body. */
+const BODY_HEADERS = [
+  "content-encoding",
+  "content-language",
+  "content-location",
+  "content-type",
+];
 
 /** The network between the browser and all servers. */
 export class Network {
@@ -26,6 +33,7 @@ export class Network {
   readonly #origin: string;
   readonly #onChange: () => void;
   #offline = false;
+  #line = new AbortController();
 
   constructor(
     handler: NetworkHandler,
@@ -49,7 +57,16 @@ export class Network {
   set offline(value: boolean) {
     if (this.#offline === value) return;
     this.#offline = value;
+    if (value) {
+      this.#line.abort();
+      this.#line = new AbortController();
+    }
     this.#onChange();
+  }
+
+  /** Aborts when what is on its way is lost, because the network goes offline. */
+  get line(): AbortSignal {
+    return this.#line.signal;
   }
 
   /** https://fetch.spec.whatwg.org/#http-fetch, without a service worker. */
@@ -62,19 +79,23 @@ export class Network {
     // No server ever sees what follows a hash.
     let [url = ""] = request.url.split("#");
     let method = request.method;
+    const headers = new Headers(request.headers);
     let body = request.body ? await request.arrayBuffer() : null;
     for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
-      const sent = new Request(url, {
-        method,
-        headers: request.headers,
-        body,
-        signal,
-      });
-      const response = await this.#exchange(dressRequest(sent, facts));
+      const { line } = this;
+      const init = { method, headers, body, signal };
+      const make = () => dressRequest(new Request(url, init), facts);
+      const response = await this.#exchange(make, signal, line);
       const { status } = response;
       const location = response.headers.get("location");
       if (![301, 302, 303, 307, 308].includes(status) || location === null) {
-        return this.#filter(response, url, request, redirects > 0, signal);
+        const arriving = this.#bodyOf(response, url, signal, line);
+        const shown = this.#filter(response, arriving, {
+          url,
+          request,
+          redirected: redirects > 0,
+        });
+        return await checkIntegrity(shown, request);
       }
       await response.body?.cancel();
       if (redirect === "error") {
@@ -89,33 +110,42 @@ export class Network {
         });
       }
       [url = ""] = new URL(location, url).href.split("#");
-      if (status === 303 || (status < 303 && method === "POST")) {
+      if (
+        status === 303 && method !== "HEAD" || status < 303 && method === "POST"
+      ) {
         method = "GET";
         body = null;
+        for (const name of BODY_HEADERS) headers.delete(name);
       }
     }
     throw failed(request.url, `it is redirected ${MAX_REDIRECTS} times`);
   }
 
   /** One request and its answer. */
-  async #exchange(request: Request): Promise<Response> {
-    const { url, signal } = request;
+  async #exchange(
+    make: () => Request,
+    signal: AbortSignal,
+    line: AbortSignal,
+  ): Promise<Response> {
+    // Not a clone of the other, whose body would wait for it.
+    const [sent, noted] = [make(), make()];
+    const { url } = sent;
     signal.throwIfAborted();
     this.assertOnline(url);
-    if (this.latency > 0) {
-      await this.#clock.sleep(this.latency, signal);
-      this.assertOnline(url);
-    }
-    this.requests.push(request.clone());
+    const either = AbortSignal.any([signal, line]);
     let answer: Response;
     try {
+      if (this.latency > 0) await this.#clock.sleep(this.latency, either);
+      this.requests.push(noted);
       answer = await abortable(
-        new Promise<Response>((resolve) => resolve(this.#handler(request))),
-        signal,
+        new Promise<Response>((resolve) => resolve(this.#handler(sent))),
+        either,
       );
     } catch (error) {
       signal.throwIfAborted();
-      throw failed(url, "the server failed", error);
+      throw line.aborted
+        ? failed(url, "the network went offline")
+        : failed(url, "the server failed", error);
     }
     if (!(answer instanceof Response)) {
       throw failed(url, `the server returned ${answer}, which is no Response`);
@@ -124,17 +154,21 @@ export class Network {
     return answer;
   }
 
-  /** What a page or worker may see of an answer. */
+  /** What a page or worker may see of an answer, whose body arrives. */
   #filter(
     answer: Response,
-    url: string,
-    request: Request,
-    redirected: boolean,
-    signal: AbortSignal,
+    arriving: ReadableStream<Uint8Array<ArrayBuffer>> | null,
+    { url, request, redirected }: {
+      readonly url: string;
+      readonly request: Request;
+      readonly redirected: boolean;
+    },
   ): Response {
-    const crossOrigin = request.mode !== "navigate" &&
+    const { mode } = request;
+    const crossOrigin = mode !== "navigate" &&
       new URL(url).origin !== this.#origin;
-    if (crossOrigin && request.mode === "no-cors") {
+    if (crossOrigin && mode === "no-cors") {
+      arriving?.cancel();
       return dressResponse(new Response(), {
         url: "",
         type: "opaque",
@@ -143,21 +177,15 @@ export class Network {
     }
     if (crossOrigin) {
       const allowed = answer.headers.get("access-control-allow-origin");
-      if (
-        request.mode !== "cors" || (allowed !== "*" && allowed !== this.#origin)
-      ) {
+      if (mode !== "cors" || (allowed !== "*" && allowed !== this.#origin)) {
+        arriving?.cancel();
         throw failed(
           url,
-          `its Access-Control-Allow-Origin is ${allowed}, the origin ${this.#origin}, the mode ${request.mode}`,
+          `its Access-Control-Allow-Origin is ${allowed}, the origin ${this.#origin}, the mode ${mode}`,
         );
       }
     }
-    const seen = withBody(
-      answer,
-      isNullBodyStatus(answer.status)
-        ? null
-        : this.#bodyOf(answer, url, signal),
-    );
+    const seen = withBody(answer, arriving);
     seen.headers.delete("set-cookie");
     return dressResponse(seen, {
       url,
@@ -171,30 +199,38 @@ export class Network {
     answer: Response,
     url: string,
     signal: AbortSignal,
+    line: AbortSignal,
   ): ReadableStream<Uint8Array<ArrayBuffer>> | null {
     const reader = answer.body?.getReader();
     if (!reader) return null;
+    const either = AbortSignal.any([signal, line]);
     let arrived = 0;
     let cut = false;
-    return streamOf(async () => {
-      if (cut) throw failed(url, `the body broke off after ${arrived} bytes`);
-      const { done, value } = await abortable(reader.read(), signal)
-        .catch((error) => {
-          reader.cancel(error).catch(() => {});
-          signal.throwIfAborted();
-          throw failed(url, "the body broke off", error);
-        });
+    const read = async () => {
+      either.throwIfAborted();
+      const { done, value } = await abortable(reader.read(), either);
       if (done) return undefined;
       if (this.bytesPerSecond < Infinity) {
         const delay = value.length / this.bytesPerSecond * 1000;
-        await this.#clock.sleep(delay, signal);
+        await this.#clock.sleep(delay, either);
       }
-      const left = this.#offline ? 0 : Math.max(0, this.cutAfter - arrived);
+      const left = Math.max(0, this.cutAfter - arrived);
       cut = value.length > left;
       if (cut) await reader.cancel();
       arrived += Math.min(value.length, left);
       // An empty chunk asks for nothing more.
       return value.slice(0, left);
+    };
+    return streamOf(async () => {
+      const brokeOff = `the body broke off after ${arrived} bytes`;
+      if (cut) throw failed(url, brokeOff);
+      try {
+        return await read();
+      } catch (error) {
+        reader.cancel(error).catch(() => {});
+        signal.throwIfAborted();
+        throw failed(url, brokeOff, line.aborted ? undefined : error);
+      }
     }, (reason) => reader.cancel(reason));
   }
 

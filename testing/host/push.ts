@@ -240,12 +240,17 @@ export class Pushes {
     data: string | ArrayBuffer | Uint8Array | undefined,
   ): Promise<boolean> {
     const [subscribed] = this.#subscriptions.keys();
-    const { active } = subscribed ?? this.#core.onlyRegistration();
-    const outcome = await active?.fire(
+    const worker = subscribed?.active ?? this.#core.activeWorker("push");
+    const { status } = await worker.fire(
       "push",
       () => new PushEvent("push", data === undefined ? {} : { data }),
     );
-    return outcome?.status === "fulfilled";
+    return status === "fulfilled";
+  }
+
+  /** Ends the subscription of a registration that is no more. */
+  forget(registration: Registration): void {
+    this.#subscriptions.delete(registration);
   }
 
   /** Ends a subscription on the side of the push service. */

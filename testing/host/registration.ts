@@ -88,7 +88,7 @@ export class Registration {
     try {
       script = await core.fetchScript(scriptURL, this.scope);
       this.#lastCheck = core.clock.now();
-      if (newest?.scriptURL === scriptURL && isSame(newest.script, script)) {
+      if (newest?.scriptURL === scriptURL && isSame(newest, script)) {
         started(this);
         return;
       }
@@ -232,8 +232,13 @@ function hintOf(error: unknown): string {
     : text;
 }
 
-/** Whether two scripts are the same version. */
-function isSame(script: HostScript, other: HostScript): boolean {
-  return script === other ||
-    script instanceof URL && other instanceof URL && script.href === other.href;
+/** Whether a script is the version that a worker runs, with all that it imported. */
+function isSame(
+  { script, imported, core }: Worker,
+  other: HostScript,
+): boolean {
+  return (script === other ||
+    script instanceof URL && other instanceof URL &&
+      script.href === other.href) &&
+    [...imported].every(([url, text]) => core.scripts.get(url) === text);
 }

@@ -26,6 +26,7 @@ const RuntimeAbortSignal = AbortSignal;
 const RuntimeDate = Date;
 const RuntimeMessageChannel = MessageChannel;
 const RuntimeRequest = Request;
+const runtime = globalThis as object;
 
 /** What a service worker has of the runtime as it is. */
 export const PRESENT = {
@@ -167,7 +168,9 @@ export class ServiceWorkerGlobalScope extends EventTarget {
     listener: Listener,
     options?: AddEventListenerOptions | boolean,
   ): void {
-    this.#life.listenedFor.add(type);
+    if (EVENT_TYPES.includes(type) && !type.endsWith("error")) {
+      this.#life.listen(type);
+    }
     super.addEventListener(type, this.#wrap(listener), options);
   }
 
@@ -209,13 +212,31 @@ export class ServiceWorkerGlobalScope extends EventTarget {
   }
 }
 
+/** Shows, as members of `scope`, what else the runtime has: the language, most of all. */
+export function addRest(scope: object): void {
+  for (const name of Object.getOwnPropertyNames(runtime)) {
+    if (name in scope || ABSENT.includes(name)) continue;
+    Object.defineProperty(scope, name, {
+      get: () => Reflect.get(runtime, name),
+      set: (value) =>
+        Object.defineProperty(scope, name, { value, writable: true }),
+      configurable: true,
+    });
+  }
+}
+
 /** Evaluates the text of a classic script, whose globals are those of `scope`. */
 export function evaluate(text: string, url: string, scope: object): unknown {
+  // Names that mean nothing here must not be looked for in the runtime.
+  const names = new Proxy(scope, {
+    has: (_, name) => name in scope || ABSENT.some((absent) => absent === name),
+  });
   // In a function of its own, the script may be strict. It ends on a new line,
   // lest its last comment swallow the brace.
   const run = new Function(
+    "names",
     "scope",
-    `with (scope) { return (function () { ${text}\n}).call(scope); }\n//# sourceURL=${url}`,
+    `with (names) { return (function () { ${text}\n}).call(scope); }\n//# sourceURL=${url}`,
   );
-  return run(scope);
+  return run(names, scope);
 }

@@ -57,19 +57,21 @@ export class Syncs {
   /** Fires a sync now, registered or not; resolves with whether it succeeded. */
   async dispatch(tag: string, lastChance: boolean): Promise<boolean> {
     const sync = [...this.#syncs].find((sync) => sync.tag === tag);
-    const { active } = sync?.registration ?? this.#core.onlyRegistration();
-    if (!active) {
-      throw new DOMException(
-        `Cannot dispatch sync "${tag}": no worker is active`,
-        "InvalidStateError",
-      );
-    }
     if (sync) return await this.#fire(sync, lastChance);
-    const { status } = await active.fire(
+    const { status } = await this.#core.activeWorker(`sync "${tag}"`).fire(
       `sync "${tag}"`,
       () => new SyncEvent("sync", { tag, lastChance }),
     );
     return status === "fulfilled";
+  }
+
+  /** Fires none of a registration that is no more. */
+  forget(registration: Registration): void {
+    for (const sync of this.#syncs) {
+      if (sync.registration !== registration) continue;
+      this.#core.clock.clearTimeout(sync.timer);
+      this.#syncs.delete(sync);
+    }
   }
 
   #register(
@@ -199,20 +201,27 @@ export class PeriodicSyncs {
 
   /** Fires one now, registered or not; resolves with whether it succeeded. */
   async dispatch(tag: string): Promise<boolean> {
+    const label = `periodicsync "${tag}"`;
     const sync = [...this.#syncs].find((sync) => sync.tag === tag);
-    const { active } = sync?.registration ?? this.#core.onlyRegistration();
-    const outcome = await active?.fire(
-      `periodicsync "${tag}"`,
+    const worker = sync?.registration.active ?? this.#core.activeWorker(label);
+    const { status } = await worker.fire(
+      label,
       () => new PeriodicSyncEvent("periodicsync", { tag }),
     );
-    return outcome?.status === "fulfilled";
+    return status === "fulfilled";
+  }
+
+  /** Fires none of a registration that is no more. */
+  forget(registration: Registration): void {
+    for (const sync of this.#syncs) {
+      if (sync.registration === registration) this.#remove(sync);
+    }
   }
 
   #schedule(sync: PeriodicSync): void {
     const { clock, network } = this.#core;
     clock.clearTimeout(sync.timer);
     sync.timer = clock.schedule(() => {
-      if (sync.registration.unregistered) return this.#remove(sync);
       if (!network.offline) this.dispatch(sync.tag);
       this.#schedule(sync);
     }, Math.max(sync.minInterval, 1));

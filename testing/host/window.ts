@@ -40,6 +40,10 @@ export class Window extends Target {
   #visible = true;
   #focused = false;
   #held: (() => void)[] = [];
+  /** Ends what the document that is there has begun. */
+  #document = new AbortController();
+  /** Gives up the document that is on its way. */
+  #navigation: AbortController | undefined;
 
   constructor(core: Core, { frameType = "top-level" }: WindowFacts) {
     super([
@@ -75,7 +79,11 @@ export class Window extends Target {
 
   fetch(input: Request | string | URL, init?: RequestInit): Promise<Response> {
     this.#assertOpen("fetch");
-    return fetchFrom(this, requestOf(input, init, this.url));
+    const { signal: left } = this.#document;
+    const response = fetchFrom(this, requestOf(input, init, this.url), left);
+    // Then nobody is there to hear of it.
+    left.addEventListener("abort", () => response.catch(() => {}));
+    return response;
   }
 
   postMessage(message: unknown, options?: TransferOptions): void {
@@ -92,8 +100,11 @@ export class Window extends Target {
   async navigate(url: string, { reload = false } = {}): Promise<Response> {
     this.#assertOpen("navigate");
     const href = new URL(url, this.url || this.core.origin).href;
+    this.#giveUp(`it goes to ${href} instead`);
+    const navigation = this.#navigation = new AbortController();
     await navigate(this, href, {
       isReload: reload,
+      givenUp: navigation.signal,
       arrive: (arrival) => this.#arrive(arrival),
     });
     return this.response;
@@ -160,6 +171,8 @@ export class Window extends Target {
     if (this.closed) return;
     this.dispatchEvent(new Event("pagehide"));
     this.closed = true;
+    this.#giveUp("it was closed");
+    this.#document.abort(gone(this.url));
     this.core.leave(this.realm);
     this.core.removeWindow(this);
     this.core.locks.release(this);
@@ -171,6 +184,9 @@ export class Window extends Target {
   /** Takes another page. */
   #arrive({ id, url, response, controller }: Arrival): void {
     const left = this.controller;
+    this.#navigation = undefined;
+    this.#document.abort(gone(this.url));
+    this.#document = new AbortController();
     Object.assign(this, { id, url, response, controller });
     this.#held = [];
     this.core.locks.release(this);
@@ -179,6 +195,15 @@ export class Window extends Target {
     // Only now: the page that comes may use the worker of the one that goes.
     left?.registration.settle();
     controller?.registration.softUpdate();
+  }
+
+  #giveUp(why: string): void {
+    this.#navigation?.abort(
+      new DOMException(
+        `Cannot load a page into the window: ${why}`,
+        "AbortError",
+      ),
+    );
   }
 
   #show(visible: boolean): void {
@@ -204,6 +229,10 @@ export class Window extends Target {
       "InvalidStateError",
     );
   }
+}
+
+function gone(url: string): DOMException {
+  return new DOMException(`Cannot go on: ${url} was left`, "AbortError");
 }
 
 /** `ServiceWorkerContainer`. */

@@ -36,8 +36,10 @@ export class Worker {
   failure: unknown;
   /** Resolves when it is activated or redundant. */
   readonly decided: Promise<void>;
+  /** What its `importScripts()` was given, by URL: that of later lives too. */
+  readonly imported = new Map<string, string>();
   /** The types of the events that its first evaluation listened for. */
-  #handled: ReadonlySet<string> = new Set();
+  #handled: ReadonlySet<string> | undefined;
   #lives = 0;
   #events = 0;
   readonly registration: Registration;
@@ -64,7 +66,7 @@ export class Worker {
   }
 
   handles(type: string): boolean {
-    return this.#handled.has(type);
+    return this.#handled?.has(type) ?? false;
   }
 
   become(state: WorkerState): void {
@@ -83,17 +85,21 @@ export class Worker {
       );
     }
     if (!this.life) {
-      this.life = new Life(this, ++this.#lives);
-      this.core.write(`start ${this.scriptURL}, life ${this.#lives}`);
+      this.core.write(`start ${this.scriptURL}, life ${++this.#lives}`);
+      this.life = new Life(this, this.#lives);
     }
     const life = this.life;
     try {
       await life.evaluated;
     } catch (error) {
+      // Of the first evaluation, the registration tells.
+      if (life.alive && this.#handled) this.core.errors.push(error);
       life.stop();
+      // One that is stopped while it is being made was not yet this life.
+      if (this.life === life) this.life = undefined;
       throw error;
     }
-    if (this.#lives === 1) this.#handled = new Set(life.listenedFor);
+    this.#handled ??= new Set(life.listenedFor);
     this.#rest(life);
     return life;
   }
@@ -136,7 +142,8 @@ export class Worker {
         life.stopped,
       );
       handled?.(event, life);
-      const limit = this.core.clock.schedule(() => this.stop(), EVENT_LIMIT);
+      const stop = () => life?.stop();
+      const limit = this.core.clock.schedule(stop, EVENT_LIMIT);
       const outcome = await end;
       this.core.clock.clearTimeout(limit);
       if (outcome.status === "rejected") {
@@ -145,6 +152,7 @@ export class Worker {
       return life.step(`end ${label}`) ? outcome : { status: "stopped" };
     } catch (reason) {
       // The script did not evaluate, or the worker was stopped meanwhile.
+      this.core.write(`${label} was not dispatched: ${reason}`);
       return { status: "rejected", reason };
     } finally {
       this.#events--;
@@ -179,7 +187,8 @@ export class Worker {
     clearRest(life, this.core);
     if (this.busy) return;
     if (this.state === "redundant") return this.stop();
-    life.rest = this.core.clock.schedule(() => this.stop(), IDLE_LIMIT);
+    if (!life.alive) return;
+    life.rest = this.core.clock.schedule(() => life.stop(), IDLE_LIMIT);
   }
 }
 
