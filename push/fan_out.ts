@@ -624,6 +624,7 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
     const sender = crypto.randomUUID();
     /** What this call has stored of each job, by its token. */
     const stored = new Map<string, Counts>();
+    const ids = new Map<string, string>();
     const services = new Map<string, Service<T, M>>();
     const runs = new Set<Promise<void>>();
     const attempting = new Set<AbortController>();
@@ -651,6 +652,19 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
       unsaved.clear();
       stop();
       abort(error);
+    }
+
+    function countKey(token: string): string {
+      return `${root}count/${token}/${sender}`;
+    }
+
+    /** Removes the counts of jobs that were cancelled meanwhile. */
+    async function tidy(): Promise<void> {
+      for (const [token, id] of ids) {
+        if ((await readJob(id))?.job.token === token) continue;
+        const removed = [countKey(token)];
+        await queue.commit({ check: [], delete: removed, set: [] });
+      }
     }
 
     // What is stored of batches.
@@ -707,6 +721,7 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
       const changes = batches.map((batch) => {
         const { service, token, id, at, name, counts, due, again } = batch;
         check.push([at, batch.version]);
+        ids.set(token, id);
         sums.set(
           token,
           plus(sums.get(token) ?? stored.get(token) ?? noCounts(), counts),
@@ -739,8 +754,7 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
       });
       // Nobody else sets these.
       for (const [token, counts] of sums) {
-        const key = `${root}count/${token}/${sender}`;
-        set.push([key, JSON.stringify(counts)]);
+        set.push([countKey(token), JSON.stringify(counts)]);
       }
       const version = await queue.commit({ check, delete: removed, set });
       for (const { batch, isEnd, until, key, counts, waiting } of changes) {
@@ -863,8 +877,7 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
     async function run(service: Service<T, M>): Promise<void> {
       let taking = false;
       while (!failure) {
-        const { promise, resolve } = Promise.withResolvers<void>();
-        service.wake = resolve;
+        const woken = new Promise<void>((resolve) => service.wake = resolve);
         const now = Date.now();
         const { pausedUntil } = service;
         let left = 0;
@@ -875,7 +888,7 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
             if (stopped || service.busy >= service.room) break;
             if (now < pausedUntil && now < expires) break;
             batch.left.delete(index);
-            void attempt(batch, index);
+            void attempt(batch, index).catch(fail);
           }
           if (stopped) close(batch);
           left += batch.left.size;
@@ -890,8 +903,10 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
         }
         const isIdle = service.batches.size + service.busy === 0 && !taking;
         if (isIdle && (stopped || service.dry)) return;
-        const timer = look > now ? setTimeout(resolve, look - now) : undefined;
-        await promise;
+        const timer = look > now
+          ? setTimeout(() => service.wake(), look - now)
+          : undefined;
+        await woken;
         clearTimeout(timer);
       }
     }
@@ -960,7 +975,8 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
         member: [subscription, failures + failed, limits + limited],
         due,
       });
-      const isLate = due >= job.expires;
+      // Also if it is no number.
+      const isLate = !(due < job.expires);
       try {
         if (reason === "delivered") return { end: reason };
         if (answer && (reason === "gone" || reason === "invalid")) {
@@ -1044,7 +1060,11 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
       services.set(name, service);
       service.dry = false;
       if (service.running) return service.wake();
-      if (runs.size >= SERVICES) return;
+      // Those that are left alone keep nobody out.
+      const now = Date.now();
+      const active = [...services.values()]
+        .filter(({ running, pausedUntil }) => running && pausedUntil <= now);
+      if (active.length >= SERVICES) return;
       service.running = true;
       const ended = run(service).catch(fail).then(() => {
         service.running = false;
@@ -1057,8 +1077,7 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
 
     async function work(): Promise<void> {
       while (!stopped) {
-        const { promise, resolve } = Promise.withResolvers<void>();
-        wake = resolve;
+        const woken = new Promise<void>((resolve) => wake = resolve);
         const now = Date.now();
         let next = now + LOOK;
         let isEmpty = true;
@@ -1068,8 +1087,8 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
           else next = Math.min(next, time);
         }
         if (stopped || isEmpty && runs.size === 0) return;
-        const timer = setTimeout(resolve, next - now);
-        await promise;
+        const timer = setTimeout(() => wake(), next - now);
+        await woken;
         clearTimeout(timer);
       }
     }
@@ -1088,6 +1107,7 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
       await work().catch(fail);
       await Promise.all(runs);
       await saving;
+      if (!failure) await tidy();
     } finally {
       signal?.removeEventListener("abort", onAbort);
       clearInterval(renewal);
@@ -1317,9 +1337,11 @@ async function* abortable<T>(
   source: Iterable<T> | AsyncIterable<T>,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<T, void> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  promise.catch(() => {});
-  const abort = () => reject(signal?.reason);
+  let abort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal?.reason);
+  });
+  aborted.catch(() => {});
   signal?.addEventListener("abort", abort);
   const iterator = Symbol.asyncIterator in source
     ? source[Symbol.asyncIterator]()
@@ -1328,7 +1350,7 @@ async function* abortable<T>(
     while (true) {
       const step = iterator.next();
       const { done, value } =
-        await (signal ? Promise.race([step, promise]) : step);
+        await (signal ? Promise.race([step, aborted]) : step);
       if (done) return;
       yield value;
       signal?.throwIfAborted();

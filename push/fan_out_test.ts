@@ -1,6 +1,12 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
 import {
   createFanOut,
   type FanOutAnswer,
@@ -204,6 +210,42 @@ Deno.test("flush() has no more on their way to a service than allowed", async ()
   await test.fanOut.add(all, null);
   await test.fanOut.flush();
   assert(most <= 5, `${most}`);
+});
+
+Deno.test("flush() keeps a service from nobody for those that want to be left alone", async () => {
+  const asked: string[] = [];
+  using test = await bed(({ endpoint }) => {
+    const { host } = new URL(endpoint);
+    asked.push(host);
+    const isFirst = asked.filter((one) => one === host).length === 1;
+    return isFirst && host !== "zzz.example"
+      ? { outcome: "rate-limited", retryAfter: 1_500 }
+      : DELIVERED;
+  }, { concurrency: 1 });
+  const origin = (id: number) =>
+    `https://${id < 140 ? id >> 1 : "zzz"}.example`;
+  await test.fanOut.add(subscriptions(141, origin), null);
+  assertEquals((await test.fanOut.flush()).delivered, 141);
+  // Before any of the others was asked again.
+  assert(asked.indexOf("zzz.example") <= 70, String(asked));
+});
+
+Deno.test("flush() gives up what it is told to ask again at no time", async () => {
+  using test = await bed(() => ({ outcome: "unavailable", retryAfter: NaN }));
+  await test.fanOut.add(subscriptions(3), null);
+  assertEquals((await test.fanOut.flush()).failed, { unavailable: 3 });
+});
+
+Deno.test("flush() rejects with what 'backoff' throws", async () => {
+  const error = new Error("no number");
+  using test = await bed(() => ({ outcome: "unavailable" }), {
+    backoff() {
+      throw error;
+    },
+  });
+  await test.fanOut.add(subscriptions(3), null, { id: "a" });
+  assertStrictEquals(await assertRejects(() => test.fanOut.flush()), error);
+  assertEquals((await test.fanOut.status("a"))?.left, 3);
 });
 
 Deno.test("flush() gives up what is too old", async () => {
@@ -433,6 +475,25 @@ Deno.test("cancel() keeps what is left from being sent", async () => {
   assertEquals(await test.fanOut.status("a"), undefined);
   assertEquals((await test.fanOut.flush()).delivered, 5);
   await test.fanOut.cancel("b");
+  assertEquals(await test.keys(), []);
+});
+
+Deno.test("cancel() leaves nothing behind of a job that is being sent", async () => {
+  const half = Promise.withResolvers<void>();
+  const cancelled = Promise.withResolvers<void>();
+  using test = await bed(async ({ id }) => {
+    if (id >= 150) {
+      half.resolve();
+      await cancelled.promise;
+    }
+    return id % 2 ? DELIVERED : { outcome: "rate-limited" };
+  });
+  await test.fanOut.add(subscriptions(300), null, { id: "a" });
+  const flushing = test.fanOut.flush();
+  await half.promise;
+  assertEquals(await test.fanOut.cancel("a"), true);
+  cancelled.resolve();
+  await flushing;
   assertEquals(await test.keys(), []);
 });
 

@@ -55,9 +55,6 @@ for (const runtime of ["node", "bun"]) {
   Deno.test({
     name: `send() and createVapid() work on ${runtime}`,
     ignore: !(await isThere(runtime)),
-    // The bundler's process outlives the test.
-    sanitizeOps: false,
-    sanitizeResources: false,
     async fn() {
       const { code } = await bundle(new URL("server.ts", import.meta.url), {
         source: SERVER,
@@ -128,6 +125,103 @@ for (const runtime of ["node", "bun"]) {
       assertEquals(headers[2]?.get("content-length"), "0");
       const authorization = headers[0]?.get("authorization") ?? "";
       assert(await isSigned(authorization, publicKey), authorization);
+    },
+  });
+}
+
+/** Sends to many over a queue of its own, which is what other runtimes need. */
+const FAN_OUT = `
+  import { createFanOut } from "@serviceworker/std/push";
+
+  const { subscription, count } = JSON.parse(process.argv[2]);
+  const table = new Map();
+  let versions = 0;
+  const queue = {
+    get: async (keys) => keys.map((key) => table.get(key)),
+    list: async ({ start, end, limit }) =>
+      [...table.values()].filter(({ key }) => key >= start && key < end)
+        .sort((a, b) => a.key < b.key ? -1 : 1).slice(0, limit),
+    commit: async ({ check, delete: removed, set }) => {
+      for (const [key, version] of check) {
+        if ((table.get(key)?.version ?? null) !== version) return undefined;
+      }
+      const version = String(++versions);
+      for (const key of removed) table.delete(key);
+      for (const [key, value] of set) table.set(key, { key, value, version });
+      return version;
+    },
+  };
+
+  const gone = [];
+  let failures = 0;
+  const fanOut = createFanOut(
+    queue,
+    async ({ endpoint }, message, { signal }) => {
+      const body = JSON.stringify(message);
+      const response = await fetch(endpoint, { method: "POST", body, signal });
+      if (response.status === 503) failures++;
+      const outcomes = { 201: "delivered", 410: "gone", 503: "unavailable" };
+      return { outcome: outcomes[response.status] };
+    },
+    { backoff: () => 1, onGone: ({ endpoint }) => gone.push(endpoint) },
+  );
+  const all = Array.from({ length: count }, (_, id) => ({
+    endpoint: subscription + "/" + id,
+  }));
+  await fanOut.add(all, { title: "Episode 7" }, { id: "7" });
+  const counts = await fanOut.flush();
+  const { left, complete } = await fanOut.status("7");
+  await fanOut.cancel("7");
+  const rest = [...table.keys()];
+  console.log(JSON.stringify({ counts, failures, gone, left, complete, rest }));
+`;
+
+for (const runtime of ["node", "bun"]) {
+  Deno.test({
+    name: `createFanOut() works on ${runtime}, over a queue that is passed in`,
+    ignore: !(await isThere(runtime)),
+    // The bundler's process outlives the test.
+    sanitizeOps: false,
+    sanitizeResources: false,
+    async fn() {
+      const { code } = await bundle(new URL("server.ts", import.meta.url), {
+        source: FAN_OUT,
+        platform: "node",
+      });
+      await stop();
+      await using folder = await tempFolder({ "server.mjs": code });
+      const asked = new Map<string, number>();
+      await using server = Deno.serve(
+        { hostname: "127.0.0.1", port: 0, onListen() {} },
+        async (request) => {
+          const { pathname } = new URL(request.url);
+          const times = (asked.get(pathname) ?? 0) + 1;
+          asked.set(pathname, times);
+          assertEquals(await request.json(), { title: "Episode 7" });
+          const isGone = pathname === "/11";
+          const isBusy = pathname.endsWith("5") && times === 1;
+          return new Response(null, {
+            status: isGone ? 410 : isBusy ? 503 : 201,
+          });
+        },
+      );
+      const subscription = `http://127.0.0.1:${server.addr.port}`;
+      const { success, stdout, stderr } = await new Deno.Command(runtime, {
+        args: [
+          `${folder.path}/server.mjs`,
+          JSON.stringify({ subscription, count: 250 }),
+        ],
+      }).output();
+      assert(success, new TextDecoder().decode(stderr));
+      assertEquals(JSON.parse(new TextDecoder().decode(stdout)), {
+        counts: { delivered: 249, gone: 1, failed: {}, retried: 25 },
+        failures: 25,
+        gone: [`${subscription}/11`],
+        left: 0,
+        complete: true,
+        rest: [],
+      });
+      assertEquals(asked.size, 250);
     },
   });
 }
