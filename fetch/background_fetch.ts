@@ -306,7 +306,8 @@ export interface BackgroundFetchRunOptions {
 export interface BackgroundFetch {
   /**
    * Downloads files, each into the cache under its URL, and resolves with the
-   * state when that has begun: at once, or when there is an active worker. What an
+   * state when that has begun: at once, or when there is an active worker. Caches
+   * know no fragment of a URL; it is left out. What an
    * earlier download of this identifier has stored, and is still in the cache, is
    * not downloaded again, so that after a failure only what is missing is. If one
    * of the same files is running, it is joined.
@@ -379,12 +380,15 @@ export interface BackgroundFetch {
 interface Job {
   readonly format: 1;
   readonly id: string;
+  /** Differs from that of another one with the same identifier. */
+  readonly token: string;
   readonly started: number;
   readonly title: string;
   readonly limit: number;
   readonly files: readonly File[];
   readonly path: BackgroundFetchState["path"];
   readonly result: BackgroundFetchState["result"];
+  /** "aborted" also while the browser has not yet said that it is. */
   readonly failureReason: BackgroundFetchFailureReason;
   /** Whether the worker's event was fired. */
   readonly told: boolean;
@@ -577,25 +581,28 @@ export function createBackgroundFetch(
     return all.sort((a, b) => a.started - b.started);
   }
 
-  /** Changes a download, unless it was deleted. */
+  /**
+   * Changes a download, unless it has ended or was deleted meanwhile, even if there
+   * is another one of its identifier. Resolves with whether it did.
+   */
   function change(
-    id: string,
-    changes: (job: Job) => Partial<Job>,
-  ): Promise<Job | undefined> {
+    { id, token, result }: Job,
+    work: (job: Job) => Partial<Job> | Promise<Partial<Job> | undefined>,
+  ): Promise<boolean> {
     return locked(id, async () => {
       const job = await read(id);
-      if (!job) return undefined;
-      const changed = { ...job, ...changes(job) };
-      await write(changed);
-      return changed;
+      if (job?.token !== token || job.result !== result) return false;
+      const changes = await work(job);
+      if (changes) await write({ ...job, ...changes });
+      return changes !== undefined;
     });
   }
 
   function changeFile(
-    { job, index }: Pick<Task, "job" | "index">,
+    { job, index }: Task,
     changes: Partial<File>,
-  ): Promise<Job | undefined> {
-    return change(job.id, ({ files }) => ({
+  ): Promise<boolean> {
+    return change(job, ({ files }) => ({
       files: files.map((file, i) =>
         i === index ? { ...file, ...changes } : file
       ),
@@ -628,11 +635,9 @@ export function createBackgroundFetch(
         "NotSupportedError",
       );
     }
-    const over = Promise.withResolvers<never>();
-    const abort = () => over.reject(signal?.reason);
-    signal?.addEventListener("abort", abort);
-    const timer = signal ? undefined : setTimeout(() => {
-      over.reject(
+    const late = new AbortController();
+    const timer = setTimeout(() => {
+      late.abort(
         new DOMException(
           `Cannot download in the background: no worker is active after ${
             DEADLINE / SECOND
@@ -642,10 +647,9 @@ export function createBackgroundFetch(
       );
     }, DEADLINE);
     try {
-      return await Promise.race([serviceWorker.ready, over.promise]);
+      return await within(serviceWorker.ready, signal ?? late.signal);
     } finally {
       clearTimeout(timer);
-      signal?.removeEventListener("abort", abort);
     }
   }
 
@@ -665,8 +669,15 @@ export function createBackgroundFetch(
     });
   }
 
-  function deleteParts(id: string): Promise<boolean> {
-    return locked(id, () => caches.delete(prefix + id));
+  /** Removes the parts of what nobody goes on with. */
+  async function tidy(id: string): Promise<void> {
+    if (!await caches.has(prefix + id)) return;
+    await locked(id, async () => {
+      const { result = "failure", failureReason } = await read(id) ?? {};
+      // What broke off may yet be resumed.
+      if (result === "" || failureReason === "fetch-error") return;
+      await caches.delete(prefix + id);
+    });
   }
 
   async function toState(job: Job): Promise<BackgroundFetchState> {
@@ -691,7 +702,7 @@ export function createBackgroundFetch(
       path,
       title,
       result,
-      failureReason,
+      failureReason: result === "" ? "" : failureReason,
       downloaded,
       downloadTotal: totalOf(job),
       files,
@@ -736,6 +747,7 @@ export function createBackgroundFetch(
       const job: Job = {
         format: FORMAT,
         id,
+        token: crypto.randomUUID(),
         started: Date.now(),
         title,
         limit: downloadTotal,
@@ -788,7 +800,9 @@ export function createBackgroundFetch(
   function wakeWorker(): void {
     if (scope.registration) return;
     scope.navigator.serviceWorker?.ready
-      .then(({ active }) => active?.postMessage(wakeMessage));
+      .then(({ active }) => active?.postMessage(wakeMessage))
+      // It looks whenever it runs.
+      .catch(() => {});
   }
 
   async function abort(id: string): Promise<boolean> {
@@ -797,11 +811,14 @@ export function createBackgroundFetch(
       if (!job || job.result !== "") return undefined;
       const native = await findNative(job);
       // Its event follows.
-      if (native && await native.abort()) return job;
-      await write({ ...job, result: "failure", failureReason: "aborted" });
+      const result = native && await native.abort() ? "" : "failure";
+      await write({ ...job, result, failureReason: "aborted" });
       return job;
     });
-    if (job?.path === "fallback") go();
+    if (job?.path === "fallback") {
+      go();
+      wakeWorker();
+    }
     return job !== undefined;
   }
 
@@ -837,9 +854,11 @@ export function createBackgroundFetch(
       news.resolve();
     };
     const unhear = hear(id, ({ downloaded, total }) => {
-      if (downloaded === undefined) return look();
-      live = { downloaded, downloadTotal: total ?? 0 };
-      news.resolve();
+      live = downloaded === undefined
+        ? {}
+        : { downloaded, downloadTotal: total ?? 0 };
+      if (downloaded === undefined) look();
+      else news.resolve();
     });
     signal?.addEventListener("abort", look, { signal: over.signal });
     const timer = setInterval(look, LOOK_EVERY);
@@ -866,8 +885,8 @@ export function createBackgroundFetch(
           const job = await read(id);
           if (!job) return;
           state = await toState(job);
-          // What the browser has downloaded, it tells until it is stored.
-          if (state.path === "fallback" || state.result !== "") live = {};
+          // Of what is on its way, more was told than there is in the store.
+          if (state.result !== "") live = {};
         }
         if (!state) return;
         const progress = { ...state, ...live };
@@ -923,13 +942,15 @@ export function createBackgroundFetch(
     const tried = new Set<string>();
     let next: number | undefined;
     while (true) {
-      signal.throwIfAborted();
       const jobs = (await readAll()).filter(({ id }) => !tried.has(id));
-      const [job] = jobs;
-      if (!job) return { next };
-      tried.add(job.id);
-      const again = await advance(job, called, signal);
-      if (again !== undefined) next = Math.min(again, next ?? Infinity);
+      if (jobs.length === 0) return { next };
+      for (const { id } of jobs) {
+        signal.throwIfAborted();
+        tried.add(id);
+        const job = await read(id);
+        const again = job && await advance(job, called, signal);
+        if (again !== undefined) next = Math.min(again, next ?? Infinity);
+      }
     }
   }
 
@@ -941,8 +962,7 @@ export function createBackgroundFetch(
   ): Promise<number | undefined> {
     const { id } = job;
     if (job.result !== "") {
-      // What broke off may yet be resumed.
-      if (job.failureReason !== "fetch-error") await deleteParts(id);
+      await tidy(id);
       return undefined;
     }
     if (job.path === "native") return await lookFor(job);
@@ -951,7 +971,9 @@ export function createBackgroundFetch(
     const abort = () => over.abort(signal.reason);
     signal.addEventListener("abort", abort);
     const unhear = hear(id, async ({ downloaded }) => {
-      if (downloaded === undefined && await isOver(id)) over.abort();
+      if (downloaded !== undefined) return;
+      // What cannot be read now is read with the next part.
+      if (await isOver(job).catch(() => false)) over.abort();
     });
     let next: number | undefined;
     try {
@@ -959,7 +981,8 @@ export function createBackgroundFetch(
       for (const [index, file] of job.files.entries()) {
         if (file.stored || file.failureReason !== "") continue;
         if (over.signal.aborted) break;
-        const again = file.failed > called
+        // Later than now, it is of a clock that was put back.
+        const again = file.failed > called && file.failed <= Date.now()
           ? dueOf(file)
           : await attempt({ job, index, parts, over });
         if (again !== undefined) next = Math.min(again, next ?? Infinity);
@@ -970,37 +993,43 @@ export function createBackgroundFetch(
     }
     signal.throwIfAborted();
     if (next !== undefined && !over.signal.aborted) return next;
-    const ended = await change(id, ({ result, files }) => {
-      const reason = files.find(({ stored }) => !stored)?.failureReason;
-      return result !== "" ? {} : {
-        result: reason === undefined ? "success" : "failure",
-        failureReason: reason ?? "",
+    await change(job, ({ files }) => {
+      const failed = files.find(({ stored }) => !stored);
+      return {
+        result: failed ? "failure" : "success",
+        failureReason: failed?.failureReason ?? "",
       };
     });
-    // It was deleted.
-    if (!ended) await deleteParts(id);
-    else await advance(ended, called, signal);
+    await tidy(id);
     if (scope.registration) await fireEvents(signal);
     wakeWorker();
     return undefined;
   }
 
-  async function isOver(id: string): Promise<boolean> {
-    return (await read(id))?.result !== "";
+  /** Whether a download has ended, or was deleted. */
+  async function isOver({ id, token }: Job): Promise<boolean> {
+    const job = await read(id);
+    return job?.token !== token || job.result !== "";
   }
 
   /** Has the fallback finish what the browser has lost, as when a worker was stopped in its event. */
   async function lookFor(job: Job): Promise<number | undefined> {
-    if (await findNative(job)) return undefined;
-    const now = Date.now();
-    const { missingSince = now } = job;
-    // Its event may be on its way.
-    const isLost = now - missingSince >= MAX_PAUSE;
-    await change(job.id, ({ result }) => {
-      if (result !== "") return {};
-      return isLost ? { path: "fallback" } : { missingSince };
+    let next: number | undefined;
+    await change(job, async (job) => {
+      // Without a worker there is none.
+      if (await findNative(job).catch(() => undefined)) {
+        const isBack = job.missingSince !== undefined;
+        return isBack ? { missingSince: undefined } : undefined;
+      }
+      const now = Date.now();
+      const missingSince = Math.min(now, job.missingSince ?? now);
+      next = missingSince + MAX_PAUSE;
+      // Its event may be on its way.
+      if (next > now) return { missingSince };
+      const isAborted = job.failureReason === "aborted";
+      return { path: "fallback", result: isAborted ? "failure" : "" };
     });
-    return isLost ? now : missingSince + MAX_PAUSE;
+    return next;
   }
 
   /** Downloads a file; resolves with when to try again, if that is of use. */
@@ -1021,7 +1050,7 @@ export function createBackgroundFetch(
         await changeFile(task, { failureReason, message });
         // The others would fare no better.
         if (failureReason !== "bad-status") {
-          await change(job.id, () => ({ result: "failure", failureReason }));
+          await change(job, () => ({ result: "failure", failureReason }));
           over.abort();
         }
         return undefined;
@@ -1152,12 +1181,12 @@ export function createBackgroundFetch(
     const total = totalOf(job);
     const reader = response.body?.getReader();
     const buffer = new Uint8Array(PART_BYTES);
-    let [start, end, told] = [at, at, 0];
+    let [start, end, told] = [at, at, -Infinity];
     let writing: Promise<void> = Promise.resolve();
 
     const flush = async () => {
       await writing;
-      if (await isOver(job.id)) {
+      if (await isOver(task.job)) {
         over.abort();
         over.signal.throwIfAborted();
       }
@@ -1195,11 +1224,12 @@ export function createBackgroundFetch(
             "download-total-exceeded",
           );
         }
-        if (Date.now() - told < REPORT_EVERY) continue;
-        told = Date.now();
+        if (performance.now() - told < REPORT_EVERY) continue;
+        told = performance.now();
         tell({ id: job.id, downloaded, total });
       }
-      if (version.total !== undefined && end !== version.total) {
+      // It is more where the body was encoded, and another origin hides that.
+      if (version.total !== undefined && end < version.total) {
         throw failure(
           url,
           `the connection broke after ${end} bytes`,
@@ -1218,9 +1248,7 @@ export function createBackgroundFetch(
     await flush();
     await writing;
     const complete = { ...version, total: end };
-    if (version.total === undefined) {
-      await changeFile(task, { version: complete });
-    }
+    if (version.total !== end) await changeFile(task, { version: complete });
     return complete;
   }
 
@@ -1250,13 +1278,15 @@ export function createBackgroundFetch(
         headers: [...headers, ["content-length", String(blob.size)]],
       }),
     );
-    await changeFile(task, {
+    const isStored = await changeFile(task, {
       stored: true,
       size: blob.size,
       version: undefined,
       failureReason: "",
       message: "",
     });
+    // The download has ended meanwhile, or was deleted.
+    if (!isStored) await cache.delete(url);
     // Those of a single file go with their cache.
     if (job.files.length > 1) await dropParts(parts, index);
   }
@@ -1271,14 +1301,14 @@ export function createBackgroundFetch(
         async () => {
           const job = await read(id);
           if (!job || job.result === "" || job.told) return;
-          await fire(job);
-          await change(id, ({ result }) => result === "" ? {} : { told: true });
+          await fire(job, signal);
+          await change(job, () => ({ told: true }));
         },
       );
     }
   }
 
-  async function fire(job: Job): Promise<void> {
+  async function fire(job: Job, signal: AbortSignal): Promise<void> {
     const { result, failureReason, files } = job;
     const end = failureReason === "aborted"
       ? "abort"
@@ -1289,11 +1319,15 @@ export function createBackgroundFetch(
     const cache = await caches.open(cacheName);
     const promises: Promise<unknown>[] = [];
     const matchAll = () =>
-      Promise.resolve(files.map(({ url, message, failureReason }) => {
-        const responseReady = cache.match(url).then((response) => {
+      Promise.resolve(files.map(({ url, stored, message, failureReason }) => {
+        const find = async () => {
+          const response = stored ? await cache.match(url) : undefined;
           if (response) return response;
-          throw new DOMException(message, failureReason);
-        });
+          throw failureReason === ""
+            ? failure(url, "the download has ended", "AbortError")
+            : new DOMException(message, failureReason);
+        };
+        const responseReady = find();
         // Nobody has to look at it.
         responseReady.catch(() => {});
         return { request: new Request(url), responseReady };
@@ -1319,7 +1353,10 @@ export function createBackgroundFetch(
       waitUntil: (promise: Promise<unknown>) => void promises.push(promise),
     });
     scope.dispatchEvent(event);
-    await Promise.allSettled(promises);
+    // A promise may be added while another is waited for.
+    for (const promise of promises) {
+      await within(Promise.allSettled([promise]), signal);
+    }
   }
 
   function wake(event: BackgroundFetchWakeEvent): void {
@@ -1374,17 +1411,19 @@ export function createBackgroundFetch(
       );
     }
     const cache = await caches.open(cacheName);
-    const files = [...job.files];
-    for (const { request, responseReady } of await registration.matchAll()) {
-      const index = files.findIndex(({ url }) => url === request.url);
-      const file = files[index];
-      if (file) files[index] = await keepRecord(file, responseReady, cache);
+    const records = await registration.matchAll();
+    const files: File[] = [];
+    for (const file of job.files) {
+      const record = records.find(({ request }) => request.url === file.url);
+      files.push(file.stored ? file : await keepRecord(file, record, cache));
     }
     const reason = files.find(({ stored }) => !stored)?.failureReason;
     const failureReason = registration.failureReason || reason || "";
     return {
       ...job,
       files,
+      // It may have been taken for lost.
+      path: "native",
       result: failureReason === "" ? "success" : "failure",
       failureReason: failureReason as BackgroundFetchFailureReason,
     };
@@ -1412,8 +1451,11 @@ function contentOf(data: unknown): unknown {
   return message?.[KEY]?.backgroundFetch;
 }
 
-function toRequest(request: string | URL | Request): Request {
-  return request instanceof Request ? request : new Request(request);
+/** The request, without a fragment: caches do not have them. */
+function toRequest(from: string | URL | Request): Request {
+  const request = from instanceof Request ? from : new Request(from);
+  const [url = "", fragment] = request.url.split("#");
+  return fragment === undefined ? request : new Request(url, request);
 }
 
 function assertDownloadable(id: string, requests: readonly Request[]): void {
@@ -1575,11 +1617,14 @@ function isRestOf(
 
 async function keepRecord(
   file: File,
-  responseReady: Promise<Response>,
+  record: BackgroundFetchRecord | undefined,
   cache: BackgroundFetchCache,
 ): Promise<File> {
   try {
-    const response = await responseReady;
+    const response = await record?.responseReady;
+    if (!response) {
+      throw failure(file.url, "the browser has no answer", "NetworkError");
+    }
     const { ok, status, statusText, body } = response;
     if (!ok) {
       leave(response);
@@ -1624,6 +1669,19 @@ function reasonOf(error: unknown): BackgroundFetchFailureReason {
       return "quota-exceeded";
   }
   return "fetch-error";
+}
+
+/** Waits no longer than a signal allows. */
+async function within<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener("abort", abort);
+  if (signal.aborted) abort();
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
 }
 
 /** Bytes a second, of the samples of the last seconds. */

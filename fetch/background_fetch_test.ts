@@ -949,3 +949,364 @@ Deno.test("createBackgroundFetch() finishes by itself what the browser has lost"
   await host.idle();
   host.close();
 });
+
+/** A page, with something of its own. */
+function scopeOf(
+  page: HostWindow,
+  own: Partial<BackgroundFetchScope>,
+): BackgroundFetchScope {
+  const { caches, navigator, BroadcastChannel } = page;
+  return {
+    caches,
+    navigator,
+    BroadcastChannel,
+    fetch: page.fetch.bind(page),
+    dispatchEvent: () => false,
+    ...own,
+  };
+}
+
+/** A channel that nobody hears. */
+class Mute {
+  onmessage = null;
+  postMessage() {}
+  close() {}
+}
+
+Deno.test("createBackgroundFetch() takes no file of a deleted download for one of the next", async () => {
+  const server = new FileServer(3 * PART);
+  const setting = await set((request) => server.answer(request));
+  const { host, store, page, downloads, url } = setting;
+  host.network.bytesPerSecond = 4 * PART;
+  await downloads.start("1", url("/1"));
+  for await (const { downloaded } of downloads.watch("1")) {
+    if (downloaded > 0) break;
+  }
+  // By one that the others do not hear of.
+  const scope = scopeOf(page, { BroadcastChannel: Mute });
+  const other = createBackgroundFetch(scope, store, OPTIONS);
+  await other.delete("1");
+  await other.start("1", url("/2"));
+  host.network.bytesPerSecond = Infinity;
+  const state = await end(downloads, "1");
+  await host.idle();
+  assertEquals(state.result, "success");
+  assertEquals(await stored(setting, "/1"), undefined);
+  assertEquals(await stored(setting, "/2"), await digest(server.bytes));
+  host.close();
+});
+
+Deno.test("createBackgroundFetch() leaves no file of a download that is deleted while it is stored", async () => {
+  const setting = await set(() => new Response("x"));
+  const { host, store, page, downloads, url } = setting;
+  const putting = Promise.withResolvers<void>();
+  const deleted = Promise.withResolvers<void>();
+  const caches = {
+    has: (name: string) => page.caches.has(name),
+    delete: (name: string) => page.caches.delete(name),
+    async open(name: string) {
+      const cache = await page.caches.open(name);
+      if (name !== OPTIONS.cacheName) return cache;
+      const put = async (url: string, response: Response) => {
+        putting.resolve();
+        await deleted.promise;
+        await cache.put(url, response);
+      };
+      return Object.assign(Object.create(cache), {
+        put,
+        match: (url: string) => cache.match(url),
+        delete: (url: string) => cache.delete(url),
+      });
+    },
+  };
+  const slow = createBackgroundFetch(
+    scopeOf(page, { caches }),
+    store,
+    OPTIONS,
+  );
+  await slow.start("1", url("/1"));
+  await putting.promise;
+  assertEquals(await downloads.delete("1"), true);
+  deleted.resolve();
+  await slow.run();
+  await host.idle();
+  assertEquals(await stored(setting, "/1"), undefined);
+  assertEquals(await host.caches.keys(), ["episodes"]);
+  host.close();
+});
+
+Deno.test("createBackgroundFetch() goes on where the clock was put back", async () => {
+  const setting = await set(() => new Response("x"));
+  const { host, downloads, url } = setting;
+  host.network.offline = true;
+  {
+    using _ahead = new FakeTime(Date.now() + 1e9);
+    await downloads.start("1", url("/1"));
+    await downloads.run();
+  }
+  host.network.offline = false;
+  await downloads.run();
+  assertEquals((await downloads.get("1"))?.result, "success");
+  await host.idle();
+  host.close();
+});
+
+Deno.test("createBackgroundFetch() tells the worker what is aborted while nobody downloads it", async () => {
+  const setting = await set(() => new Response("no", { status: 503 }));
+  const { host, downloads, ended, url } = setting;
+  await downloads.start("1", url("/1"));
+  await downloads.run();
+  await host.idle();
+  assertEquals(await downloads.abort("1"), true);
+  await host.idle();
+  assertEquals(
+    ended.map(({ type, state }) => [type, state?.failureReason]),
+    [["backgroundfetchabort", "aborted"]],
+  );
+  host.close();
+});
+
+Deno.test("createBackgroundFetch() goes on where what it is told of cannot be read", async () => {
+  const server = new FileServer(PART);
+  const setting = await set((request) => server.answer(request));
+  const { host, page, downloads, url } = setting;
+  host.network.bytesPerSecond = 4 * PART;
+  let isAway = false;
+  const store = Object.assign(Object.create(setting.store), {
+    async get(key: string) {
+      if (isAway) throw new Error("away");
+      return await setting.store.get(key);
+    },
+  });
+  const one = createBackgroundFetch(page, store, OPTIONS);
+  await one.start("1", url("/1"));
+  for await (const { downloaded } of downloads.watch("1")) {
+    if (downloaded > 0) break;
+  }
+  isAway = true;
+  const channel = new page.BroadcastChannel(
+    "@serviceworker/std background-fetch/default/",
+  );
+  channel.postMessage({
+    "@serviceworker/std": { backgroundFetch: { id: "1" } },
+  });
+  channel.close();
+  await new Promise((resolve) => setTimeout(resolve));
+  isAway = false;
+  host.network.bytesPerSecond = Infinity;
+  assertEquals((await end(downloads, "1")).result, "success");
+  await host.idle();
+  host.close();
+});
+
+Deno.test("createBackgroundFetch() stores what is longer than it was said to be", async () => {
+  // An encoded file of another origin that does not expose its encoding.
+  const setting = await set(() =>
+    new Response("0123456789", {
+      headers: { etag: '"1"', "content-length": "4" },
+    })
+  );
+  const { host, downloads, url } = setting;
+  await downloads.start("1", url("/1"));
+  await downloads.run();
+  const state = await downloads.get("1");
+  assertEquals([state?.result, state?.downloaded], ["success", 10]);
+  const cache = await host.caches.open("episodes");
+  const response = await cache.match(url("/1"));
+  assertEquals(response?.headers.get("content-length"), "10");
+  assertEquals(await response?.text(), "0123456789");
+  await host.idle();
+  host.close();
+});
+
+for (const path of ["native", "fallback"] as const) {
+  Deno.test(`createBackgroundFetch() stores a file without the fragment of its URL (${path})`, async () => {
+    const setting = await set(
+      () => new Response("x"),
+      path === "native" ? {} : { without: ["backgroundFetch"] },
+    );
+    const { host, downloads, url } = setting;
+    const request = new Request(url("/2#t=20"), { headers: { a: "b" } });
+    await downloads.start("1", [url("/1#t=10"), request]);
+    assertEquals((await end(downloads, "1")).files.map(({ url }) => url), [
+      url("/1"),
+      url("/2"),
+    ]);
+    await host.idle();
+    assertEquals(
+      await stored(setting, "/1"),
+      await digest(Uint8Array.of(0x78)),
+    );
+    await assertRejects(
+      () => downloads.start("2", [url("/1#a"), url("/1#b")]),
+      TypeError,
+      "is there twice",
+    );
+    host.close();
+  });
+}
+
+Deno.test("settle() counts as failed what the browser has no record of", async () => {
+  const setting = await set(() => new Response("x"), {});
+  const { host, downloads, url } = setting;
+  host.network.offline = true;
+  await downloads.start("1", [url("/1"), url("/2")]);
+  const registration = {
+    id: "1",
+    downloaded: 1,
+    result: "success",
+    failureReason: "",
+    recordsAvailable: true,
+    abort: () => Promise.resolve(false),
+    matchAll: () =>
+      Promise.resolve([{
+        request: { url: url("/1") },
+        responseReady: Promise.resolve(new Response("x")),
+      }]),
+    addEventListener() {},
+  };
+  const state = await downloads.settle({ registration });
+  assertEquals(state?.result, "failure");
+  assertEquals(state?.files.map(({ stored }) => stored), [true, false]);
+  assertEquals(state?.files[1]?.failureReason, "fetch-error");
+  await downloads.delete("1");
+  host.network.offline = false;
+  await host.idle();
+  host.close();
+});
+
+Deno.test("createBackgroundFetch() does not begin again what was aborted, if its event is lost", async () => {
+  let asked = 0;
+  const setting = await set(() => {
+    asked++;
+    return new Response("x");
+  }, {});
+  const { host, page, store, ended, url } = setting;
+  const { backgroundFetch } = await page.navigator.serviceWorker.ready;
+  // It is gone, and no event comes.
+  let known = false;
+  Object.assign(backgroundFetch ?? {}, {
+    fetch: () => Promise.resolve(),
+    get: () =>
+      Promise.resolve(
+        known ? { abort: () => Promise.resolve(true) } : undefined,
+      ),
+  });
+  const downloads = createBackgroundFetch(page, store, OPTIONS);
+  await downloads.start("1", url("/1"));
+  known = true;
+  assertEquals(await downloads.abort("1"), true);
+  known = false;
+  const { next = 0 } = await downloads.run();
+  {
+    using _later = new FakeTime(next);
+    await downloads.run();
+    await downloads.run();
+  }
+  const state = await downloads.get("1");
+  assertEquals([state?.result, state?.failureReason], ["failure", "aborted"]);
+  assertEquals(asked, 0);
+  await host.idle();
+  assertEquals(ended.map(({ type }) => type).slice(0, 1), []);
+  host.close();
+});
+
+Deno.test("run() goes on with others where a download cannot be looked for", async () => {
+  const setting = await set(() => new Response("x"), {});
+  const { host, page, store, downloads, url } = setting;
+  host.network.offline = true;
+  await downloads.start("native", url("/1"));
+  const { active } = await page.navigator.serviceWorker.ready;
+  const fail = () => Promise.reject(new Error("no database"));
+  const backgroundFetch = { get: fail, fetch: fail };
+  const ready = Promise.resolve({ active, backgroundFetch });
+  const scope = scopeOf(page, {
+    navigator: {
+      onLine: true,
+      locks: page.navigator.locks,
+      serviceWorker: { controller: null, ready },
+    },
+  });
+  const all = await store.list({ prefix: "" });
+  const [[key, job] = ["", {}]] = all;
+  await store.set(`${key}2`, {
+    ...job as object,
+    id: "native2",
+    path: "fallback",
+  });
+  host.network.offline = false;
+  await createBackgroundFetch(scope, store, OPTIONS).run();
+  assertEquals(
+    (await store.get(`${key}2`) as { result: string }).result,
+    "success",
+  );
+  await host.idle();
+  host.close();
+});
+
+Deno.test("watch() does not go back to what is stored while more is on its way", async () => {
+  const setting = await set(() => new Response("x"));
+  const { host, page, downloads, url } = setting;
+  host.network.offline = true;
+  await downloads.start("1", url("/1"));
+  await host.idle();
+  {
+    using time = new FakeTime();
+    const states = downloads.watch("1");
+    assertEquals((await states.next()).value?.downloaded, 0);
+    const channel = new page.BroadcastChannel(
+      "@serviceworker/std background-fetch/default/",
+    );
+    const next = states.next();
+    channel.postMessage({
+      "@serviceworker/std": {
+        backgroundFetch: { id: "1", downloaded: 7, total: 9 },
+      },
+    });
+    channel.close();
+    await time.tickAsync(10);
+    assertEquals((await next).value?.downloaded, 7);
+    const later = states.next();
+    await time.tickAsync(5_000);
+    assertEquals((await later).value?.downloaded, 7);
+    await states.return();
+  }
+  await downloads.delete("1");
+  await host.idle();
+  host.close();
+});
+
+Deno.test("run() waits for a worker's listeners, but not beyond its signal", async () => {
+  const setting = await set(() => new Response("x"));
+  const { host, page, downloads, store, url } = setting;
+  await downloads.start("1", url("/1"));
+  await end(downloads, "1");
+  await host.idle();
+  const [[key, job] = ["", {}]] = await store.list({ prefix: "" });
+  await store.set(key, { ...job as object, told: false });
+  const added = Promise.withResolvers<void>();
+  const never = Promise.withResolvers<void>();
+  const scope = scopeOf(page, {
+    registration: await page.navigator.serviceWorker.ready,
+    dispatchEvent(event) {
+      const told = event as ExtendableEvent;
+      const work = Promise.resolve().then(() => {
+        // One after the other, as a listener may.
+        told.waitUntil(never.promise);
+        added.resolve();
+      });
+      told.waitUntil(work);
+      return true;
+    },
+  });
+  const controller = new AbortController();
+  const { signal } = controller;
+  const running = createBackgroundFetch(scope, store, OPTIONS).run({ signal });
+  await added.promise;
+  await host.idle();
+  const reason = new Error("enough");
+  controller.abort(reason);
+  assertStrictEquals(await assertRejects(() => running), reason);
+  assertEquals((await store.get(key) as { told: boolean }).told, false);
+  host.close();
+});
