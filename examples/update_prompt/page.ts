@@ -13,11 +13,14 @@ import { reloadOnUpdate } from "@serviceworker/std/lifecycle/reload-on-update";
 import { watchUpdates } from "@serviceworker/std/lifecycle/watch-updates";
 
 reloadOnUpdate(navigator.serviceWorker);
-const registration = await register(navigator.serviceWorker, "/sw.js");
-const button = document.createElement("button");
-button.textContent = "A new version is here: update";
-button.onclick = () =>
-  applyUpdate(registration).catch((error) => alert(error.message));
-for await (const { state } of watchUpdates(registration)) {
-  if (state === "waiting") document.body.prepend(button);
+register(navigator.serviceWorker, "/sw.js").then(offerUpdates, console.warn);
+
+async function offerUpdates(registration: ServiceWorkerRegistration) {
+  const button = document.createElement("button");
+  button.textContent = "A new version is here: update";
+  button.onclick = () =>
+    applyUpdate(registration).catch((error) => alert(error.message));
+  for await (const { state } of watchUpdates(registration)) {
+    if (state === "waiting") document.body.prepend(button);
+  }
 }
