@@ -90,15 +90,19 @@ for (const name of wanted) {
     })
     : await run(name);
   if (results.sizes) await writeSizes(results.sizes);
-  await Deno.writeTextFile(
-    new URL(`results/${name}.json`, import.meta.url),
-    JSON.stringify(results, null, 2) + "\n",
-  );
+  await save(name, results);
   console.log(render(results));
 }
 await writeReport(SCENARIOS);
 await stop();
 Deno.exit();
+
+function save(name: string, results: Results): Promise<void> {
+  return Deno.writeTextFile(
+    new URL(`results/${name}.json`, import.meta.url),
+    JSON.stringify(results, null, 2) + "\n",
+  );
+}
 
 /** Runs a scenario: each round of each case in a browser of its own. */
 async function run(name: string): Promise<Results> {
@@ -113,6 +117,11 @@ async function run(name: string): Promise<Results> {
     .filter((name) => new RegExp(values.cases).test(name));
   const pages: Page[] = [];
   const awake = values.asleep ? [] : keepCoresAwake();
+  const conditions = {
+    browser: await chromiumVersion(),
+    machine: await describeMachine(awake.length > 0),
+    rounds,
+  };
   for (let round = 1; round <= rounds; round++) {
     for (const current of cases) {
       console.error(`${name}, ${current}, round ${round} of ${rounds}`);
@@ -128,17 +137,17 @@ async function run(name: string): Promise<Results> {
       }
       pages.push({ case: current, result: merge(results) });
     }
+    // A run of an hour that is cut off has not been for nothing.
+    await save(
+      name,
+      summarize(name, scenario, { ...conditions, rounds: round }, pages),
+    );
   }
   awake.forEach(kill);
   const { bundles } = scenario;
   if (bundles && new RegExp(values.cases).test("bundle")) {
     pages.push({ case: "bundle", result: measureBundles(bundles, files) });
   }
-  const conditions = {
-    browser: await chromiumVersion(),
-    machine: await describeMachine(awake.length > 0),
-    rounds,
-  };
   return summarize(name, scenario, conditions, pages);
 }
 

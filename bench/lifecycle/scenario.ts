@@ -11,13 +11,13 @@ export const scenario: Scenario = {
     {
       column: "until controlled, ms",
       of: "register + activate",
-      by: "raw, of the same size",
+      by: "raw, deleting caches, of the same size",
       atMost: 1.05,
     },
     {
       column: "until the first answer, ms",
       of: "register + activate",
-      by: "raw, of the same size",
+      by: "raw, deleting caches, of the same size",
       atMost: 1.05,
     },
     {
