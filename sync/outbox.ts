@@ -636,19 +636,17 @@ export function createOutbox<T = Request>(
       for (const job of taken) await commitJobs([job]);
       return;
     }
-    tell(done.told);
-    taken.forEach(({ resolve }, index) => resolve(done.results[index]));
-  }
-
-  function tell(told: Told): void {
-    if (told.changes?.length === 0 && told.aborted.length === 0) return;
-    try {
-      const channel = new BroadcastChannel(channelName);
-      channel.postMessage(told);
-      channel.close();
-    } catch {
-      // It is stored, where those who are not told look for it.
+    const { told, results } = done;
+    if (told.changes?.length !== 0 || told.aborted.length > 0) {
+      try {
+        const channel = new BroadcastChannel(channelName);
+        channel.postMessage(told);
+        channel.close();
+      } catch {
+        // It is stored, where those who are not told look for it.
+      }
     }
+    taken.forEach(({ resolve }, index) => resolve(results[index]));
   }
 
   /** Resolves with the state, or an empty one if the store fails. */
@@ -799,8 +797,12 @@ export function createOutbox<T = Request>(
     }
 
     /** Makes an entry a dead letter. */
-    async function bury(found: Found, failure?: OutboxFailure): Promise<void> {
-      const entry = { ...found.entry, due: undefined, failure };
+    async function bury(
+      found: Found,
+      failure: OutboxFailure | undefined,
+      attempts = found.entry.attempts,
+    ): Promise<void> {
+      const entry = { ...found.entry, attempts, due: undefined, failure };
       pull(found);
       put("dead", entry);
       note(entry, "failed");
@@ -824,7 +826,9 @@ export function createOutbox<T = Request>(
       { body, ...draft }: Draft,
       key: string | undefined,
     ): Promise<string> {
-      const replaced = draft.collapse ? await replaceable(key) : undefined;
+      const replaced = draft.collapse && key !== undefined
+        ? await replaceable(key)
+        : undefined;
       const { attempts = 0, due, failure } = replaced?.entry ?? {};
       const number = replaced?.entry.id.slice(0, NUMBER_DIGITS) ??
         padded(++state.last, NUMBER_DIGITS);
@@ -846,14 +850,11 @@ export function createOutbox<T = Request>(
     }
 
     /** The last entry of a key, if another one may take its place. */
-    async function replaceable(
-      key: string | undefined,
-    ): Promise<Found | undefined> {
-      const tail = key === undefined ? undefined : await tailOf(key);
-      if (key === undefined || tail === undefined) return;
-      const id = tail.slice(lane(key).length);
-      const found = leases[id] ? undefined : await find(id);
-      return found?.entry.collapse ? found : undefined;
+    async function replaceable(key: string): Promise<Found | undefined> {
+      const id = (await tailOf(key))?.slice(lane(key).length);
+      if (id === undefined || leases[id]) return;
+      const found = await find(id);
+      if (found?.entry.collapse) return found;
     }
 
     function replace(found: Found, entry: Entry): void {
@@ -950,8 +951,7 @@ export function createOutbox<T = Request>(
       const attempts = entry.attempts + 1;
       if (end === "failed") {
         step.failed++;
-        const { place } = outcome;
-        return await bury({ place, entry: { ...entry, attempts } }, failure);
+        return await bury(outcome, failure, attempts);
       }
       const time = timeAfter(attempts, retryAfter);
       const due = Math.ceil(Math.min(time, added + maxAge));
@@ -963,7 +963,7 @@ export function createOutbox<T = Request>(
     }
 
     /** Renews the leases of a sender, and ends those of others that were stopped. */
-    async function updateLeases(
+    async function renew(
       sender: string,
       alone: boolean,
       until: number,
@@ -1016,7 +1016,7 @@ export function createOutbox<T = Request>(
       clear,
       snapshot,
       settle,
-      updateLeases,
+      renew,
       conclude,
     };
   }
@@ -1035,13 +1035,7 @@ export function createOutbox<T = Request>(
         `Cannot add the entry: 'maxAge' must not be negative, current value is ${maxAge}`,
       );
     }
-    const common = {
-      added: Date.now(),
-      collapse,
-      owner,
-      data,
-      maxAge: maxAge < Infinity ? maxAge : undefined,
-    };
+    const common = { added: Date.now(), collapse, owner, data, maxAge };
     const reading = Array.from(items, async (item) => ({
       ...common,
       ...await toDraft(item, body),
@@ -1116,6 +1110,7 @@ export function createOutbox<T = Request>(
     );
     if (type !== undefined) headers.push(["content-type", type]);
     const size = body?.byteLength ?? 0;
+    const isSmall = size <= INLINE;
     const init = initOf(request);
     const stored: StoredRequest = {
       url,
@@ -1123,11 +1118,11 @@ export function createOutbox<T = Request>(
       headers,
       init,
       size,
-      body: size > 0 && size <= INLINE ? body : undefined,
+      body: isSmall && size > 0 ? body : undefined,
     };
     // What could not be made again would never be sent.
     if (Object.keys(init).length > 0) toRequest(stored, undefined);
-    return { request: stored, body: size > INLINE ? body : undefined };
+    return { request: stored, body: isSmall ? undefined : body };
   }
 
   // Sending.
@@ -1288,14 +1283,14 @@ export function createOutbox<T = Request>(
         more: false,
       };
       for (const outcome of settled) await view.settle(step, sender, outcome);
-      await view.updateLeases(sender, alone, step.until);
+      await view.renew(sender, alone, step.until);
       if (room <= 0) return step;
       if (sweepFrom === "") {
         probing = state.down > 0;
         // Where the clock was put back, something is due later than it can be.
         const ahead = due + padded(now + DAY + 1, TIME_DIGITS);
-        const isWanted = probing || (await list(due, 1, ahead)).length > 0;
-        sweepFrom = isWanted ? wait : undefined;
+        const [first] = probing ? [due] : await list(due, 1, ahead);
+        sweepFrom = first && wait;
       }
       const limit = room + Object.keys(leases).length;
       let left = probing ? 1 : room;
@@ -1455,9 +1450,7 @@ export function createOutbox<T = Request>(
       if (error === UNREADABLE) {
         return { ...found, end: "failed", failure: UNREADABLE };
       }
-      const message = `there was no response: ${error}`;
-      const failure: OutboxFailure = { reason: "unreachable", message };
-      return { ...found, end: "again", failure };
+      return { ...found, ...unreachable(error) };
     } finally {
       clearTimeout(timer);
     }
@@ -1489,10 +1482,8 @@ export function createOutbox<T = Request>(
   async function judge(answer: unknown): Promise<Ending> {
     if (!(answer instanceof Response)) return { end: "sent" };
     const { status, type, headers } = answer;
-    if (type === "error") {
-      throw new TypeError("Cannot send the entry: there was a network error");
-    }
-    if (type === "opaque" || type === "opaqueredirect") {
+    if (type === "error") return unreachable("a network error");
+    if (type.startsWith("opaque")) {
       return acceptOpaque
         ? { end: "sent" }
         : { end: "failed", failure: OPAQUE };
@@ -1514,13 +1505,17 @@ export function createOutbox<T = Request>(
     return { [Symbol.asyncIterator]: () => follow(options.signal) };
   }
 
-  function follow(signal?: AbortSignal): AsyncIterator<OutboxEntry> {
-    const over = new AbortController();
+  function follow(signal: AbortSignal | undefined): AsyncIterator<OutboxEntry> {
+    const left = new AbortController();
+    const over = either(signal, left.signal);
+    const end = { done: true, value: undefined } as const;
     const known = new Map<string, OutboxEntry>();
     const news = new Map<string, OutboxEntry>();
     let seen = -1;
     let stale = true;
     let wake = () => {};
+    /** Settles as the last call of `next()`. */
+    let last: Promise<unknown> = Promise.resolve();
 
     function learn(entry: OutboxEntry): void {
       const { id, status } = entry;
@@ -1534,6 +1529,7 @@ export function createOutbox<T = Request>(
 
     /** Finds in the store what was not told. */
     async function look(): Promise<void> {
+      stale = false;
       const { state, entries } = await commit((view) => view.snapshot());
       const ends = new Map(state.ends);
       for (const [id, entry] of known) {
@@ -1558,70 +1554,57 @@ export function createOutbox<T = Request>(
       wake();
     }
 
-    function start(
-      controller: ReadableStreamDefaultController<OutboxEntry>,
-    ): void {
-      if (signal?.aborted) return controller.error(signal.reason);
-      const channel = new BroadcastChannel(channelName);
-      channel.onmessage = hear;
-      const timer = setInterval(async () => {
-        const { changed } = await stateNow();
-        if (changed === seen) return;
-        stale = true;
-        wake();
-      }, LOOK);
-      over.signal.addEventListener("abort", () => {
-        clearInterval(timer);
-        channel.close();
-        wake();
-      });
-      signal?.addEventListener("abort", () => {
-        over.abort();
-        controller.error(signal.reason);
-      }, { signal: over.signal });
-    }
-
-    async function pull(
-      controller: ReadableStreamDefaultController<OutboxEntry>,
-    ): Promise<void> {
+    async function next(): Promise<IteratorResult<OutboxEntry>> {
       try {
-        while (news.size === 0 && !over.signal.aborted) {
-          if (stale) {
-            stale = false;
-            await look();
-          } else await new Promise<void>((resolve) => wake = resolve);
+        while (news.size === 0) {
+          const told = stale
+            ? look()
+            : new Promise<void>((resolve) => wake = resolve);
+          await unlessAborted(told, over);
         }
+        over.throwIfAborted();
       } catch (error) {
-        over.abort();
+        left.abort(error);
+        if (error === end) return end;
         throw error;
       }
-      if (over.signal.aborted) return;
-      for (const [change, entry] of news) {
+      for (const [change, value] of news) {
         news.delete(change);
-        return controller.enqueue(entry);
+        return { done: false, value };
       }
+      return end;
     }
 
-    // A stream settles what is pending when its reader leaves.
-    const reader = new ReadableStream<OutboxEntry>(
-      { start, pull, cancel: () => over.abort() },
-      { highWaterMark: 0 },
-    ).getReader();
-    const end = { done: true, value: undefined } as const;
+    const channel = new BroadcastChannel(channelName);
+    channel.onmessage = hear;
+    const timer = setInterval(async () => {
+      const { changed } = await stateNow();
+      if (changed === seen) return;
+      stale = true;
+      wake();
+    }, LOOK);
+    function close(): void {
+      clearInterval(timer);
+      channel.close();
+    }
+    over.addEventListener("abort", close);
+    if (over.aborted) close();
+
     return {
-      async next() {
-        const { done, value } = await reader.read();
-        return done ? end : { done, value };
+      next() {
+        const result = last.then(next, next);
+        last = result;
+        return result;
       },
-      return: () => reader.cancel().then(() => end, () => end),
+      return() {
+        left.abort(end);
+        return Promise.resolve(end);
+      },
     };
   }
 
   return {
-    async add(item, options) {
-      const [id = ""] = await addAll([item], options);
-      return id;
-    },
+    add: async (item, options) => (await addAll([item], options))[0] ?? "",
     addAll,
     flush,
     cancel: (id) => commit((view) => view.cancel(id)),
@@ -1658,15 +1641,14 @@ function toEntry(id: string, value: unknown): Entry {
 }
 
 function toState(value: unknown): State {
-  const { last = 0, changed = 0, down = 0, leases, ends = [] } =
-    (value ?? {}) as Partial<State>;
-  return { last, changed, down, leases: { ...leases }, ends: [...ends] };
+  const state = value as Partial<State> | undefined;
+  const { leases, ends = [] } = state ?? {};
+  const copies = { leases: { ...leases }, ends: [...ends] };
+  return { last: 0, changed: 0, down: 0, ...state, ...copies };
 }
 
 function toPublic(entry: Entry, status: OutboxEntry["status"]): OutboxEntry {
   const { id, added, attempts, due, failure, request, owner, data } = entry;
-  const { method, url } = request ?? {};
-  const key = keyOf(id);
   return {
     id,
     status,
@@ -1674,9 +1656,9 @@ function toPublic(entry: Entry, status: OutboxEntry["status"]): OutboxEntry {
     attempts,
     due,
     failure,
-    method,
-    url,
-    key,
+    method: request?.method,
+    url: request?.url,
+    key: keyOf(id),
     owner,
     data,
   };
@@ -1691,6 +1673,11 @@ function isHeld({ from, until }: Lease): boolean {
 function defaultBackoff(attempts: number): number {
   const delay = Math.min(HOUR, SECOND * 2 ** (attempts - 1));
   return delay * (1 - Math.random() / 2);
+}
+
+function unreachable(why: unknown): Ending {
+  const message = `there was no response: ${why}`;
+  return { end: "again", failure: { reason: "unreachable", message } };
 }
 
 function retryAfterOf(headers: Headers): number {

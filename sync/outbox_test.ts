@@ -1675,6 +1675,32 @@ Deno.test("watch() ends with the reason of its signal, and when it is left", asy
   assertEquals(await pending, { done: true, value: undefined });
 });
 
+Deno.test("watch() answers calls of next() in turn, the last when it is left", async () => {
+  const { outbox } = bed();
+  const ids = await outbox.addAll([post("a"), post("b")]);
+  const iterator = outbox.watch()[Symbol.asyncIterator]();
+  const calls = [iterator.next(), iterator.next(), iterator.next()];
+  const [first, second] = await Promise.all(calls.slice(0, 2));
+  assertEquals([first?.value?.id, second?.value?.id], ids);
+  const end = { done: true, value: undefined };
+  assertEquals(await iterator.return?.(), end);
+  assertEquals([await calls[2], await iterator.next()], [end, end]);
+});
+
+Deno.test("watch() ends with the reason of its signal though the store hangs", async () => {
+  const outbox = createOutbox({
+    get: () => new Promise(() => {}),
+    transact: () => new Promise(() => {}),
+  }, { name: crypto.randomUUID() });
+  const controller = new AbortController();
+  const iterator = outbox.watch(controller)[Symbol.asyncIterator]();
+  const next = iterator.next();
+  await turns();
+  const reason = new Error("enough");
+  controller.abort(reason);
+  assertStrictEquals(await assertRejects(() => next), reason);
+});
+
 Deno.test("watch() rejects when the store fails", async () => {
   const outbox = createOutbox({
     get: () => Promise.reject(new Error("lost")),
