@@ -1682,7 +1682,7 @@ Deno.test("watch() answers calls of next() in turn, the last when it is left", a
   const calls = [iterator.next(), iterator.next(), iterator.next()];
   const [first, second] = await Promise.all(calls.slice(0, 2));
   assertEquals([first?.value?.id, second?.value?.id], ids);
-  const end = { done: true, value: undefined };
+  const end = { done: true, value: undefined } as const;
   assertEquals(await iterator.return?.(), end);
   assertEquals([await calls[2], await iterator.next()], [end, end]);
 });
