@@ -124,8 +124,9 @@ browserTest(
   "connect() asks idempotent calls again and fails others when the worker is stopped",
   async ({ page, server, stopWorkers }) => {
     await page.register();
-    await page.call("begin", "once", { id: "once", ms: 60_000 }, false);
-    await page.call("begin", "again", { id: "again", ms: 1_500 }, true);
+    const release = server.hold("/ran");
+    await page.call("begin", "once", { id: "once", ms: 1 }, false);
+    await page.call("begin", "again", { id: "again", ms: 1 }, true);
     await page.call("beginCount", "stream", 1e6, 20);
     while (
       server.count("/ran?once") === 0 || server.count("/ran?again") === 0
@@ -133,6 +134,7 @@ browserTest(
       await pause();
     }
     await stopWorkers();
+    release();
     const name = async (which: string) =>
       (await page.call("end", which) as { name: string }).name;
     assertEquals(await name("once"), "DisconnectedError");

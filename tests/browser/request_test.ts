@@ -112,9 +112,11 @@ browserTest(
   "request() asks an idempotent question again when the worker was stopped",
   async ({ page, server, stopWorkers }) => {
     await page.register();
-    await page.call("begin", "stopped", 500, true);
+    const release = server.hold("/ran");
+    await page.call("begin", "stopped", 1, true);
     while (server.count("/ran?stopped") === 0) await pause();
     await stopWorkers();
+    release();
     assertEquals(await page.call("end", "stopped"), { value: "stopped" });
     assertEquals(server.count("/ran?stopped"), 2);
   },

@@ -19,11 +19,18 @@ type Call = (
   method: "GET" | "POST" | "DELETE",
   path: string,
   body?: unknown,
+  signal?: AbortSignal,
 ) => Promise<unknown>;
 
 const OWN_BROWSER = fileURLToPath(
   new URL("webkit_browser.py", import.meta.url),
 );
+
+/**
+ * Milliseconds after which a script is given up: one that arrives in the moment
+ * in which a page goes to the back/forward cache, or comes back, is not answered.
+ */
+const LOST = 3_000;
 
 /** Starts an X server, a driver and a browser: MiniBrowser, or ours if it has to keep a profile or to show notifications. */
 export async function launchWebKit(
@@ -85,8 +92,8 @@ export async function launchWebKit(
         },
       }),
     ) as { sessionId: string; capabilities: { browserVersion: string } };
-    const session: Call = (method, path, body) =>
-      call(method, `/session/${sessionId}${path}`, body);
+    const session: Call = (method, path, ...rest) =>
+      call(method, `/session/${sessionId}${path}`, ...rest);
     // The session ends with its last window: this one stays.
     const first = await session("GET", "/window") as string;
     const windows = new Windows(session, first);
@@ -143,21 +150,25 @@ class Windows {
 function tab(session: Call, windows: Windows, handle: string): Tab {
   const log: string[] = [];
   let calls = 0;
+  let read = "";
   let closed: Promise<void> | undefined;
 
   /** Runs a script, which returns at once, and takes what the page logged. */
   const execute = async (script: string, id = ""): Promise<unknown> => {
     const answer = await session("POST", "/execute/sync", {
-      script: `const [id] = arguments;
+      script: `const [id, read] = arguments;
         const values = globalThis.harnessValues ??= {};
         ${script}
         const log = globalThis.harness?.log?.splice(0) ?? [];
-        const gone = !(id in values);
-        const value = values[id];
-        if (typeof value === "string") delete values[id];
-        return { value, gone, log };`,
-      args: [id],
-    }) as { value?: string | null; gone: boolean; log: string[] };
+        delete values[read];
+        return { value: values[id], gone: !(id in values), log };`,
+      args: [id, read],
+    }, AbortSignal.timeout(LOST)) as {
+      value?: string | null;
+      gone: boolean;
+      log: string[];
+    };
+    if (typeof answer.value === "string") read = id;
     log.push(...answer.log);
     if (answer.gone && id) {
       throw new Error("Cannot evaluate: the page was navigated away");
@@ -180,11 +191,12 @@ function tab(session: Call, windows: Windows, handle: string): Tab {
       // A command would keep all other pages waiting until it ends, and for ever
       // in a page that is put into the back/forward cache: the value is left in
       // the page and asked for.
-      let value = await inTab(() =>
-        execute(
-          `values[id] = null; (${expression}).then((value) => { values[id] = value; });`,
-          id,
-        )
+      const ask = (script: string) =>
+        inTab(() => execute(script, id)).catch((error) => {
+          if (error.name !== "TimeoutError") throw error;
+        });
+      let value = await ask(
+        `values[id] = null; (${expression}).then((value) => { values[id] = value; });`,
       );
       for (
         let pause = 1;
@@ -192,7 +204,7 @@ function tab(session: Call, windows: Windows, handle: string): Tab {
         pause = Math.min(pause * 2, 20)
       ) {
         await new Promise((resolve) => setTimeout(resolve, pause));
-        value = await inTab(() => execute("", id)).catch((error) => {
+        value = await ask("").catch((error) => {
           // The test closed the page and waits no more, as in the other engines
           // what was asked of a page is dropped with it.
           if (closed) return new Promise<never>(() => {});
@@ -216,9 +228,10 @@ function tab(session: Call, windows: Windows, handle: string): Tab {
 }
 
 function caller(base: string): Call {
-  return async (method, path, body) => {
+  return async (method, path, body, signal) => {
     const response = await fetch(base + path, {
       method,
+      signal: signal ?? null,
       ...(body !== undefined && {
         body: JSON.stringify(body),
         headers: { "content-type": "application/json" },
