@@ -3,7 +3,7 @@
 /**
  * Send a push message from a server to one subscription, encrypted for it
  * ({@link https://www.rfc-editor.org/rfc/rfc8030 | RFC 8030}, 8188 and 8291).
- * `fan_out` sends to many.
+ * `createFanOut()` sends to many.
  *
  * It needs Web Crypto and `fetch` alone: Deno, Node, Bun, and workers at the edge
  * have them.
@@ -217,7 +217,7 @@ export function isPublicEndpoint(endpoint: URL | string): boolean {
  * or cancelled.
  *
  * It tries once. Send again what is "rate-limited" or "unavailable" yourself, or
- * have `fan_out` do so.
+ * have `createFanOut()` do so.
  *
  * @param subscription The subscription.
  * @param message What the worker's `push` event gets as its data: a string, the
@@ -474,11 +474,13 @@ async function exportPoint(
   { privateKey, publicKey }: CryptoKeyPair,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { subtle } = crypto;
-  // They end the private key: RFC 5915, section 3. To export them by themselves
-  // takes Deno as long as to encrypt the message.
-  const whole = await subtle.exportKey("pkcs8", privateKey);
-  const point = new Uint8Array(whole).slice(-POINT_SIZE);
-  if (point[0] === UNCOMPRESSED) return point;
+  // To export them by themselves takes Deno as long as to encrypt the message; but
+  // they end the private key: RFC 5915, section 3. For others, that takes longer.
+  if ((globalThis as { Deno?: unknown }).Deno) {
+    const whole = await subtle.exportKey("pkcs8", privateKey);
+    const point = new Uint8Array(whole).slice(-POINT_SIZE);
+    if (point[0] === UNCOMPRESSED) return point;
+  }
   return new Uint8Array(await subtle.exportKey("raw", publicKey));
 }
 
