@@ -305,9 +305,10 @@ interface Link {
   watch: AbortController | undefined;
   /** How many calls and streams were posted and have not ended. */
   load: number;
-  /** Whether the worker stays alive for us, and the tick of asking for it. */
+  /** Whether the worker stays alive for us. */
   held: boolean;
-  heldAt: number;
+  /** The tick of connecting, then of last looking after what is under way. */
+  tendedAt: number;
   /** The tick of a question on the port that the worker has not answered. */
   askedAt: number | undefined;
 }
@@ -414,7 +415,7 @@ export function connect<P = Record<string, unknown>>(
       watch: undefined,
       load: 0,
       held: true,
-      heldAt: ticks,
+      tendedAt: ticks,
       askedAt: undefined,
     };
     port.onmessage = ({ data }) => receive(next, data);
@@ -627,7 +628,6 @@ export function connect<P = Record<string, unknown>>(
   /** Wakes the worker, or has it stay alive. */
   function keep(from: Link): void {
     from.held = true;
-    from.heldAt = ticks;
     from.worker.postMessage({ [KEY]: { keep: id } }, []);
   }
 
@@ -662,11 +662,12 @@ export function connect<P = Record<string, unknown>>(
 
   function tend(from: Link): void {
     if (from.state === "opening") {
-      if (ticks - from.heldAt < OPENING || suspended) return;
+      if (ticks - from.tendedAt < OPENING || suspended) return;
       end(from, "the worker did not accept the channel");
     } else if (ticks - (from.askedAt ?? ticks) > ANSWERING && !suspended) {
       end(from, "the worker does not answer");
-    } else if (from.load > 0 && ticks - from.heldAt >= HOLDING) {
+    } else if (from.load > 0 && ticks - from.tendedAt >= HOLDING) {
+      from.tendedAt = ticks;
       keep(from);
       ask(from);
     } else if (from.load === 0) {

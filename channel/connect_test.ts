@@ -329,6 +329,21 @@ Deno.test("connect() notices that the worker was stopped where there are no lock
   await ended;
 });
 
+Deno.test("connect() notices it without locks though the page goes on posting", async () => {
+  const noLocks = { request: () => Promise.reject(new Error("no locks")) };
+  using time = new FakeTime();
+  using bed = connected(worker(), { locks: noLocks });
+  const ended = named(bed.channel.stream("silent").next(), "DisconnectedError");
+  await realTurns(time);
+  bed.page.worker.stop();
+  for (let i = 0; i < 25; i++) {
+    bed.channel.post("playing", { id: "7" });
+    await time.tickAsync(1_000);
+    await realTurns(time);
+  }
+  await ended;
+});
+
 Deno.test("connect() asks an idempotent call again, with the same id", async () => {
   const diary = new Diary();
   using bed = connected(worker(diary));
