@@ -64,20 +64,18 @@ browserTest(
 
 browserTest(
   "askClients() does not wait for a window that is closed",
-  async ({ page, openPage }) => {
+  async ({ page, openPage, server }) => {
     const closing = await openPage("/?name=closing");
     await page.register();
-    // Nobody answers; the deadline is for the one that stays open.
-    const asked = page.call("tell", "ask", { what: "never", ms: 5_000 });
-    // The question is on its way.
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    const release = server.hold("/later");
+    const asked = page.call("tell", "ask", { what: "later", ms: 60_000 });
+    while (server.count("/later") < 2) await pause();
     await closing.close();
-    const answers = await asked as object[];
-    assert(
-      answers.some((answer) =>
-        "closing" in answer && answer.closing === "DisconnectedError"
-      ),
-      JSON.stringify(answers),
+    release();
+    const answers = await asked as unknown[];
+    assertEquals(
+      answers.toSorted((a) => typeof a === "string" ? -1 : 1),
+      ["", { closing: "DisconnectedError" }],
     );
   },
 );
