@@ -14,7 +14,7 @@
  * after the other.
  *
  * The same table as rules for the browser, which then need not start the worker,
- * is made by `fetch/static_routes`.
+ * is made by `addStaticRoutes()` of `fetch/static-routes`.
  *
  * What it costs, in Chromium: to find one of ten thousand routes, or that there is
  * none, as much as one `new URL()`, about 1 µs; to build them, 7 ms.
@@ -214,7 +214,8 @@ const OPTIONAL_REGEXP =
  *
  * Left to the browser are requests that no route fits, those of the source
  * "network" and of other protocols than HTTP, and those that no worker can answer
- * (`only-if-cached`, unless of the mode "same-origin"). The preload of a
+ * (`only-if-cached`, unless of the mode "same-origin"; an image or medium of an
+ * insecure server, where the worker is of a secure one). The preload of a
  * navigation that is left to the browser, or answered from a cache, is read to its
  * end, so that the browser has nothing to warn of; one that goes to a handler is
  * waited for, and it is for the handler to read or drain it, as strategies do. If
@@ -269,13 +270,20 @@ export function createRouter<E extends RouterEvent = RouterEvent>(
   routes: readonly RouterRoute<E>[],
   options: RouterOptions<E> = {},
 ): (event: E) => void {
-  const { includes, excludes = [], fallback } = options;
+  const {
+    includes,
+    excludes = [],
+    fallback,
+    baseURL = (globalThis as Globals).location?.href,
+  } = options;
+  const index = (patterns: readonly (RouterPattern | undefined)[]) =>
+    createIndex(patterns, baseURL, options.URLPattern);
   const excluded = excludes.map((pattern): RouterSourceRoute => (
     { pattern, method: "*", source: "network" }
   ));
   const table: readonly RouterRoute<E>[] = [...excluded, ...routes];
-  const find = createIndex(table.map(({ pattern }) => pattern), options);
-  const included = includes && createIndex(includes, options);
+  const find = index(table.map(({ pattern }) => pattern));
+  const included = includes && index(includes);
 
   async function answer(
     event: E,
@@ -304,7 +312,9 @@ export function createRouter<E extends RouterEvent = RouterEvent>(
           holds(route.destination, request.destination));
     });
     const route = found && table[found.order];
-    if (!route || route.source === "network" || !isAnswerable(request)) {
+    if (
+      !route || route.source === "network" || !isAnswerable(request, baseURL)
+    ) {
       drain(event);
     } else if ("handler" in route) {
       // The handler reads it, perhaps after it has answered.
@@ -326,9 +336,12 @@ function holds(
     : wanted.includes(value);
 }
 
-/** Whether the browser takes what a worker makes of it. */
-function isAnswerable({ cache, mode }: Request): boolean {
-  return cache !== "only-if-cached" || mode === "same-origin";
+/** Whether a worker can have it, and the browser takes what it answers. */
+function isAnswerable({ cache, mode, url }: Request, baseURL = ""): boolean {
+  // An image of an insecure server, which a secure page may show all the same.
+  const isMixed = mode === "no-cors" && url.startsWith("http:") &&
+    baseURL.startsWith("https:");
+  return !isMixed && (cache !== "only-if-cached" || mode === "same-origin");
 }
 
 /** As a static route does: a cache that fails is one that has nothing. */
@@ -337,12 +350,14 @@ async function answerFromCache(
   cacheName: string,
 ): Promise<Response> {
   const { request } = event;
-  const cached = await caches.open(cacheName)
-    .then((cache) => cache.match(request))
+  const cached = await caches.match(request, { cacheName })
     .catch(() => undefined);
   if (!cached) return await event.preloadResponse ?? await fetch(request);
   drain(event);
-  return cached;
+  // Where redirects are not followed, what was redirected is refused.
+  return cached.redirected && request.redirect !== "follow"
+    ? new Response(cached.body, cached)
+    : cached;
 }
 
 /** Reads a preload that nobody wants: Chromium complains if it is cut off. */
@@ -414,12 +429,9 @@ interface Node {
 
 function createIndex(
   patterns: readonly (RouterPattern | undefined)[],
-  options: Pick<RouterOptions, "baseURL" | "URLPattern">,
+  baseURL: string | undefined,
+  URLPattern = (globalThis as Globals).URLPattern,
 ): Find {
-  const {
-    baseURL = (globalThis as Globals).location?.href,
-    URLPattern = (globalThis as Globals).URLPattern,
-  } = options;
   const own = baseURL === undefined ? undefined : new URL(baseURL).origin;
   /** Patterns without which every URL fits. */
   const everywhere: number[] = [];

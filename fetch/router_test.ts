@@ -187,6 +187,18 @@ Deno.test("createRouter() leaves alone what its includes and excludes say", asyn
   assertEquals(await ask(routes, "/c", {}, { includes: [] }), undefined);
 });
 
+Deno.test("createRouter() leaves alone what a secure page shows of an insecure server", async () => {
+  const routes: RouterRoute<Event>[] = [{ handler: () => new Response("yes") }];
+  const image = { mode: "no-cors", destination: "image" } as const;
+  const insecure = "http://b.test/a.png";
+  assertEquals(await ask(routes, insecure, image), undefined);
+  assertEquals(await ask(routes, "https://b.test/a.png", image), "yes");
+  // As of a server on the same machine, which is asked by a script.
+  assertEquals(await ask(routes, "http://localhost/a"), "yes");
+  const options = { baseURL: "http://localhost/sw.js" };
+  assertEquals(await ask(routes, insecure, image, options), "yes");
+});
+
 Deno.test("createRouter() leaves alone what no worker can answer", async () => {
   const routes: RouterRoute<Event>[] = [{ handler: () => new Response("yes") }];
   const cache = "only-if-cached";
@@ -267,55 +279,78 @@ Deno.test("createRouter() makes a network error of what a handler throws", async
 });
 
 Deno.test("createRouter() answers from a cache, or else from the network", async () => {
-  const { caches, fetch } = globalThis;
-  let broken = false;
-  const found = new Response("cache");
-  const cache = {
-    match: ({ url }: Request) =>
-      broken
-        ? Promise.reject(new Error("broken"))
-        : Promise.resolve(url.endsWith("/a") ? found.clone() : undefined),
-  };
-  const replace = (globals: object) =>
-    Object.defineProperties(
-      globalThis,
-      Object.fromEntries(
-        Object.entries(globals).map(([name, value]) => [
-          name,
-          { value, configurable: true, writable: true },
-        ]),
-      ),
-    );
-  replace({
-    caches: { open: (name: string) => Promise.resolve(name === "b" && cache) },
+  const cached = { "https://a.test/a": new Response("cache") };
+  const match = matching(cached);
+  // It opens none, which would make it.
+  const caches = { match };
+  using _ = replaceGlobals({
+    caches,
     fetch: ({ url }: Request) => Promise.resolve(new Response(url)),
   });
-  try {
-    const routes: RouterRoute<Event>[] = [{ source: { cacheName: "b" } }];
-    assertEquals(await ask(routes, "/a"), "cache");
-    assertEquals(await ask(routes, "/b"), "https://a.test/b");
-    const answer = async (path: string) => {
-      const preload = new Response("preload");
-      const event = new Event(
-        path,
-        { mode: "navigate" },
-        Promise.resolve(preload),
-      );
-      createRouter(routes, { baseURL })(event);
-      const text = await (await event.response)?.text();
-      await Promise.all(event.waits);
-      assert(preload.bodyUsed);
-      return text;
-    };
-    assertEquals(await answer("/a"), "cache");
-    assertEquals(await answer("/b"), "preload");
-    broken = true;
-    assertEquals(await ask(routes, "/a"), "https://a.test/a");
-  } finally {
-    replace({ caches, fetch });
-    await found.body?.cancel();
-  }
+  const routes: RouterRoute<Event>[] = [{ source: { cacheName: "b" } }];
+  assertEquals(await ask(routes, "/a"), "cache");
+  assertEquals(await ask(routes, "/b"), "https://a.test/b");
+  const answer = async (path: string) => {
+    const preload = new Response("preload");
+    const event = new Event(
+      path,
+      { mode: "navigate" },
+      Promise.resolve(preload),
+    );
+    createRouter(routes, { baseURL })(event);
+    const text = await (await event.response)?.text();
+    await Promise.all(event.waits);
+    assert(preload.bodyUsed);
+    return text;
+  };
+  assertEquals(await answer("/a"), "cache");
+  assertEquals(await answer("/b"), "preload");
+  caches.match = () => Promise.reject(new Error("broken"));
+  assertEquals(await ask(routes, "/a"), "https://a.test/a");
+  await cached["https://a.test/a"].body?.cancel();
 });
+
+Deno.test("createRouter() answers a navigation from a cache with no redirected response", async () => {
+  const redirected = new Response("page");
+  Object.defineProperty(redirected, "redirected", { value: true });
+  const match = () => Promise.resolve(redirected);
+  using _ = replaceGlobals({ caches: { match } });
+  const answer = async (redirect: RequestRedirect) => {
+    const event = new Event("/a", { redirect });
+    createRouter([{ source: { cacheName: "b" } }], { baseURL })(event);
+    return await event.response;
+  };
+  assertStrictEquals(await answer("follow"), redirected);
+  const rebuilt = await answer("manual");
+  assertEquals([rebuilt?.redirected, await rebuilt?.text()], [false, "page"]);
+});
+
+/** `caches.match()`, where the cache "b" has these. */
+function matching(cached: Record<string, Response>) {
+  return (
+    { url }: Request,
+    { cacheName }: { cacheName: string },
+  ): Promise<Response | undefined> =>
+    Promise.resolve(cacheName === "b" ? cached[url]?.clone() : undefined);
+}
+
+/** Replaces globals until it is disposed of. */
+function replaceGlobals(globals: object): Disposable {
+  const before = Object.fromEntries(
+    Object.keys(globals).map((name) => [name, Reflect.get(globalThis, name)]),
+  );
+  const define = (globals: object) => {
+    for (const [name, value] of Object.entries(globals)) {
+      Object.defineProperty(globalThis, name, {
+        value,
+        configurable: true,
+        writable: true,
+      });
+    }
+  };
+  define(globals);
+  return { [Symbol.dispose]: () => define(before) };
+}
 
 Deno.test("createRouter() has the handler of a race answer", async () => {
   const routes: RouterRoute<Event>[] = [{

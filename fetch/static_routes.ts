@@ -203,7 +203,9 @@ const HEAD_REGEXP = /^(?:\\.|[^\\:*{}()+?])*/su;
  * become rules where they keep later rules from taking their requests.
  *
  * A cache that has nothing leads to the network, not to the next route. It is
- * asked by URL: a cache whose keys carry a revision has nothing for it.
+ * asked by URL: a cache whose keys carry a revision has nothing for it. A
+ * response that was redirected, as `cache.add()` stores it, is refused by a rule
+ * for a navigation; `precache()` stores it as if it was not.
  *
  * To add the rules, call {@linkcode addStaticRoutes}; to add them along with
  * others, `event.addRoutes()`. The first rule of all wins, and the limits are for
