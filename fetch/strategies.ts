@@ -144,7 +144,11 @@ export interface NetworkOnlyOptions extends Pick<CacheOnlyOptions, "fallback"> {
    * Without it, as long as the browser waits, which can be minutes.
    */
   readonly timeout?: number | undefined;
-  /** Ends the waiting, and the response if its body is still on its way, with this signal's reason. The signal of the request always does. */
+  /**
+   * Ends the waiting, and the response if its body is still on its way, with this
+   * signal's reason. The signal of the request always does; but before there is a
+   * response, browsers do not tell their workers that a page has given up.
+   */
   readonly signal?: AbortSignal | undefined;
   /**
    * Whether a response means that the network has failed. Without it, a status of
@@ -192,7 +196,7 @@ export interface StaleWhileRevalidateOptions extends CacheFirstOptions {
   /**
    * Whether the network is told what the copy is (`If-None-Match`,
    * `If-Modified-Since`), and may answer that it still holds: then only its
-   * headers are renewed. For copies of the worker's own origin; those of others
+   * headers are renewed. Those of other origins are asked for without, since they
    * would need a preflight. The browser does as much for what is in its own
    * HTTP cache.
    *
@@ -211,8 +215,9 @@ export interface NetworkFirstOptions extends StaleWhileRevalidateOptions {
   readonly timeout?: number | undefined;
   /**
    * Whether a copy is only given for as long as its `Cache-Control` allows, by
-   * `stale-if-error` seconds after it is no longer fresh; RFC 5861. Without it, any
-   * copy is better than none.
+   * `stale-if-error` seconds after it is no longer fresh; RFC 5861. One whose `Date`
+   * is not known, as of another origin that does not expose it, is then not given.
+   * Without it, any copy is better than none.
    *
    * @default {false}
    */
@@ -683,7 +688,9 @@ async function ask(
 ): Promise<Response> {
   const { request } = event;
   const { inFlight, signal, timeout } = options;
-  const isShared = request.method === "GET" && request.mode !== "navigate";
+  const { headers, method, mode } = request;
+  const isShared = method === "GET" && mode !== "navigate" &&
+    !headers.has("range");
   const shared = isShared ? inFlight : undefined;
   if (!shared && !signal && timeout === undefined) {
     return await exchange(event, options, { copy });
@@ -710,7 +717,7 @@ async function ask(
     try {
       return await abortable(response, any);
     } catch (error) {
-      // A preload cannot be aborted.
+      // A preload cannot be aborted, nor can the range of a medium.
       dropLater(event, response);
       throw error;
     }
@@ -759,9 +766,11 @@ async function share(
 async function exchange(
   event: StrategyEvent,
   options: Options,
-  { copy, signal }: { copy?: Response | undefined; signal?: AbortSignal },
+  { copy: any, signal }: { copy?: Response | undefined; signal?: AbortSignal },
 ): Promise<Response> {
   const { request, preloadResponse } = event;
+  // The condition of another origin's would need a preflight.
+  const copy = any?.type === "cors" ? undefined : any;
   const preloaded = request.mode === "navigate"
     ? await preloadResponse
     : undefined;
@@ -783,6 +792,8 @@ function toSend(
   signal: AbortSignal | undefined,
 ): Request {
   const { cache, mode, referrer, referrerPolicy } = request;
+  // Any request that is made of it would be without the range.
+  if (mode === "no-cors" && request.headers.has("range")) return request;
   const init: RequestInit = { ...(signal && { signal }) };
   const etag = copy?.headers.get("etag");
   const modified = copy?.headers.get("last-modified");

@@ -1,6 +1,7 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { FakeTime } from "@std/testing/time";
 import { AsyncLocalStorage } from "node:async_hooks";
 import {
   createHost,
@@ -335,6 +336,20 @@ Deno.test("staleWhileRevalidate() says nothing when the copy cannot be renewed",
   host.close();
 });
 
+Deno.test("staleWhileRevalidate() fails, or falls back, without a copy and a network", async () => {
+  const fallback = () => new Response("fallback");
+  const { host, page } = await open((event) =>
+    staleWhileRevalidate(event, {
+      cache,
+      ...(event.request.url.endsWith("/else") && { fallback }),
+    })
+  );
+  host.network.offline = true;
+  await assertRejects(() => page.fetch("/r"), TypeError);
+  assertEquals(await textOf(page.fetch("/r/else")), "fallback");
+  host.close();
+});
+
 Deno.test("staleWhileRevalidate() asks on condition, and renews the headers of a copy that holds", async () => {
   const network = new Network();
   network.answer = ({ headers }) =>
@@ -373,6 +388,32 @@ Deno.test("networkFirst() asks on condition, by date, and answers with a copy th
     assertEquals([response.status, await response.text()], [200, "network"]);
     await host.idle();
   }
+  host.close();
+});
+
+Deno.test("networkFirst() asks another origin without a condition", async () => {
+  const conditions: (string | null)[] = [];
+  const { host, page } = await open(
+    (event) => networkFirst(event, { cache, conditional: true }),
+    {
+      network: ({ headers, url }) => {
+        if (url.startsWith(ORIGIN)) return new Response();
+        conditions.push(headers.get("if-modified-since"));
+        return new Response(`other ${conditions.length}`, {
+          headers: {
+            "access-control-allow-origin": "*",
+            "last-modified": "Thu, 01 Jan 2026 00:00:00 GMT",
+          },
+        });
+      },
+    },
+  );
+  const url = "https://other.test/r";
+  assertEquals(await textOf(page.fetch(url)), "other 1");
+  await host.idle();
+  assertEquals((await host.caches.match(url))?.type, "cors");
+  assertEquals(await textOf(page.fetch(url)), "other 2");
+  assertEquals(conditions, [null, null]);
   host.close();
 });
 
@@ -1030,6 +1071,51 @@ Deno.test("networkOnly() asks for what is only asked for by DevTools", async () 
   });
   assertEquals(sent[0] === request, false);
   assertEquals(sent[0]?.url, request.url);
+});
+
+Deno.test("networkOnly() passes on the range that a media element asks for", async () => {
+  const inFlight = new Map<string, StrategyFetch>();
+  const { signal } = new AbortController();
+  for (const options of [{ timeout: 1_000 }, { signal }, { inFlight }]) {
+    const headers = { range: "bytes=0-" };
+    const request = new Request(`${ORIGIN}/r`, { headers });
+    // A request made of it would be without the header.
+    Object.defineProperty(request, "mode", { value: "no-cors" });
+    const sent: Request[] = [];
+    await networkOnly({ request, waitUntil() {} }, {
+      ...options,
+      fetch: (request) => {
+        sent.push(request);
+        return Promise.resolve(new Response());
+      },
+    });
+    assertEquals(sent, [request]);
+    assertEquals(sent[0] === request, true);
+  }
+});
+
+Deno.test("networkOnly() lets go of a range that comes too late", async () => {
+  using time = new FakeTime();
+  const headers = { range: "bytes=0-" };
+  const request = new Request(`${ORIGIN}/r`, { headers });
+  Object.defineProperty(request, "mode", { value: "no-cors" });
+  const late = Promise.withResolvers<Response>();
+  const lifetimes: Promise<unknown>[] = [];
+  const answer = networkOnly({
+    request,
+    waitUntil: (promise) => lifetimes.push(promise),
+  }, { timeout: 1_000, fetch: () => late.promise });
+  const failed = assertRejects(() => answer, DOMException, "within 1000 ms");
+  await time.tickAsync(1_000);
+  await failed;
+  let isCancelled = false;
+  late.resolve(
+    new Response(
+      new ReadableStream({ cancel: () => void (isCancelled = true) }),
+    ),
+  );
+  await Promise.all(lifetimes);
+  assertEquals(isCancelled, true);
 });
 
 for (

@@ -161,18 +161,26 @@ browserTest(
 );
 
 browserTest(
-  "networkFirst() stores no part of what the page gives up",
-  async ({ page, server }) => {
-    const path = "/networkFirst/a";
-    await page.call("keep", path, "good");
-    server.route(path, () =>
+  "networkFirst() stores no part of what the page gives up, networkOnly() ends it",
+  async ({ page, server, engine }) => {
+    const { promise: ended, resolve: cancel } = Promise.withResolvers<string>();
+    const endless = ({ url }: Request) =>
       new Response(
         new ReadableStream({
           start: (controller) => controller.enqueue(new Uint8Array(5_000)),
+          cancel: () => cancel(new URL(url).pathname),
         }),
-      ));
+      );
+    const path = "/networkFirst/a";
+    await page.call("keep", path, "good");
+    server.route(path, endless);
     await page.call("abandon", path);
     assertEquals(await page.call("copyOf", path), "good");
+    // Firefox lets a worker go on with what no page reads.
+    if (engine.name === "firefox") return;
+    server.route("/networkOnly/a", endless);
+    await page.call("abandon", "/networkOnly/a");
+    assertEquals(await ended, "/networkOnly/a");
   },
   { noisy: FAILED_REGEXP },
 );
@@ -257,6 +265,29 @@ browserTest(
     );
     release();
   },
+);
+
+browserTest(
+  "networkOnly() passes on the range that a media element asks for",
+  async ({ page, server, engine }) => {
+    const ranges: (string | null)[] = [];
+    for (const path of ["/left/a", "/networkOnly/a"]) {
+      await page.evaluate((path) => {
+        const audio = new Audio(path);
+        audio.preload = "auto";
+        document.body.append(audio);
+      }, path + options({ timeout: 60_000 }));
+      await until(() => Promise.resolve(server.count(path) > 0));
+      const asked = server.requests.find((asked) =>
+        asked.path.startsWith(path)
+      );
+      ranges.push(asked?.headers.get("range") ?? null);
+    }
+    // WebKitGTK asks for a range when somebody seeks.
+    const range = engine.name === "webkit" ? null : "bytes=0-";
+    assertEquals(ranges, [range, range]);
+  },
+  { noisy: FAILED_REGEXP },
 );
 
 browserTest(
