@@ -6,7 +6,7 @@
  * is being installed, the rest afterwards, both going on from where a stopped
  * worker left off.
  *
- * What there is to store says a manifest, which `precache_manifest` makes from a
+ * What there is to store says a manifest, which `precacheManifest()` makes from a
  * folder when the app is built.
  *
  * ```text
@@ -256,6 +256,7 @@ interface StoreOptions extends PrecacheInstallOptions {
 
 const DEADLINE = 300_000;
 const RETRY_DELAY = 60_000;
+const QUOTA = "QuotaExceededError";
 const NOTHING: PrecacheReport = { fetched: 0, copied: 0, failed: [] };
 
 /**
@@ -284,7 +285,7 @@ const NOTHING: PrecacheReport = { fetched: 0, copied: 0, failed: [] };
  * import { createHost } from "@serviceworker/std/testing/host";
  * import { assertEquals } from "@std/assert";
  *
- * const manifest = { // As `precache_manifest` makes it.
+ * const manifest = { // As `precacheManifest()` makes it.
  *   version: "7f3a",
  *   entries: [
  *     { url: "/", revision: "51c2" },
@@ -682,19 +683,21 @@ function reasonOf(
   error: unknown,
 ): DOMException {
   const { name, message } = error as DOMException;
-  if (isQuotaExceeded(error) || message.startsWith("Cannot precache ")) {
+  if (name === QUOTA || message.startsWith("Cannot precache ")) {
     return error as DOMException;
   }
-  const hint = integrity === undefined
+  const isFull = isQuotaExceeded(error);
+  const hint = integrity === undefined || isFull
     ? ""
     : `it cannot be fetched, or differs from its integrity "${integrity}": `;
   return new DOMException(
     `Cannot precache ${href}: ${hint}${message}`,
-    name === "TypeError" ? "NetworkError" : name,
+    isFull ? QUOTA : name === "TypeError" ? "NetworkError" : name,
   );
 }
 
 function isQuotaExceeded(error: unknown): boolean {
-  const { name } = error as { name?: unknown };
-  return name === "QuotaExceededError";
+  const { name } = Object(error) as { name?: unknown };
+  // The second is what Firefox says.
+  return name === QUOTA || name === "NS_ERROR_FILE_NO_DEVICE_SPACE";
 }

@@ -309,6 +309,21 @@ Deno.test("install() removes what it has stored where the quota is exceeded", as
   assertEquals(await (await page.reload()).text(), "/ of 1");
 });
 
+Deno.test("install() says in Firefox, too, that the quota is exceeded", async () => {
+  const scope = scopeOf(() => new Response());
+  const files = precache(scope, FIRST, { name: "app" });
+  const cache = await scope.caches.open(files.cacheName);
+  const put = cache.put.bind(cache);
+  cache.put = async (request, response) => {
+    if (String(request) === RECORD) return await put(request, response);
+    throw new DOMException("No space", "NS_ERROR_FILE_NO_DEVICE_SPACE");
+  };
+  const error = await assertRejects(() => files.install(), DOMException);
+  assertEquals(error.name, "QuotaExceededError");
+  assertStringIncludes(error.message, "No space");
+  assertEquals(await scope.caches.keys(), []);
+});
+
 Deno.test("install() rejects with the reason of an already aborted signal", async () => {
   const scope = scopeOf(() => new Response());
   const files = precache(scope, FIRST, { name: "app" });
