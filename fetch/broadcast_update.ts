@@ -62,6 +62,8 @@ export interface BroadcastingCache {
   match(request: Request, options?: object): Promise<Response | undefined>;
   /** Stores a response. */
   put(request: Request, response: Response): Promise<void>;
+  /** Deletes responses. */
+  delete?(request: Request, options?: object): Promise<unknown>;
 }
 
 /** The part of `navigator.serviceWorker` that {@linkcode receiveUpdates} uses. */
@@ -188,6 +190,8 @@ export function broadcastingCache(
   return {
     match: async (request, options) =>
       await (await cache).match(request, options),
+    delete: async (request, options) =>
+      await (await cache).delete?.(request, options),
     async put(request, response) {
       const opened = await cache;
       const old = await opened.match(request);

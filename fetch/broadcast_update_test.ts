@@ -3,6 +3,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { FakeTime } from "@std/testing/time";
 import { AsyncLocalStorage } from "node:async_hooks";
+import { createCacheStorage } from "../testing/cache_storage.ts";
 import { createHost } from "../testing/host.ts";
 import {
   broadcastingCache,
@@ -10,7 +11,7 @@ import {
   type BroadcastUpdateClient,
   receiveUpdates,
 } from "./broadcast_update.ts";
-import { staleWhileRevalidate } from "./strategies.ts";
+import { networkFirst, staleWhileRevalidate } from "./strategies.ts";
 
 const URL = "https://example.test/news";
 const TOLD = { "@serviceworker/std": { updated: URL } };
@@ -163,6 +164,26 @@ Deno.test("broadcastingCache() tells each page once what a strategy has renewed"
   await host.idle();
   assertEquals(heard.length, 1);
   host.close();
+});
+
+Deno.test("broadcastingCache() has a strategy delete what is gone", async () => {
+  const caches = createCacheStorage();
+  const inner = await caches.open("news");
+  await inner.put(URL, response("Rain", { vary: "Accept" }));
+  const event = {
+    request: new Request(URL),
+    handled: Promise.resolve(),
+    waitUntil: (promise: Promise<unknown>) => waits.push(promise),
+  };
+  const waits: Promise<unknown>[] = [];
+  const cache = broadcastingCache(bed([]).clients, event, inner);
+  await networkFirst(event, {
+    cache,
+    deleteGone: true,
+    fetch: () => Promise.resolve(new Response("", { status: 410 })),
+  });
+  await Promise.all(waits);
+  assertEquals(await inner.keys(), []);
 });
 
 Deno.test("receiveUpdates() ignores other messages, and ends with its signal", async () => {

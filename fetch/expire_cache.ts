@@ -212,7 +212,9 @@ export interface ExpiringCache {
    * The same cache, whose hits keep the worker alive until their times are
    * written.
    */
-  during(event: ExpireCacheEvent): Pick<ExpiringCache, "match" | "put">;
+  during(
+    event: ExpireCacheEvent,
+  ): Pick<ExpiringCache, "match" | "put" | "delete">;
 }
 
 /** The note of an entry. */
@@ -705,21 +707,26 @@ export function expireCache(
     }
   }
 
+  async function remove(
+    request: Request | string,
+    options: ExpireCacheQueryOptions = {},
+  ): Promise<boolean> {
+    const cache = await caches.open(name);
+    const query = { ...options, ignoreVary: true };
+    const requests = options.ignoreSearch
+      ? await cache.keys(request, query)
+      : [request];
+    const deleted = await cache.delete(request, query);
+    for (const request of requests) note(urlOf(request), undefined);
+    // A note without an entry is dropped in time.
+    await save().catch(() => {});
+    return deleted;
+  }
+
   return {
     match,
     put,
-    async delete(request, options = {}) {
-      const cache = await caches.open(name);
-      const query = { ...options, ignoreVary: true };
-      const requests = options.ignoreSearch
-        ? await cache.keys(request, query)
-        : [request];
-      const deleted = await cache.delete(request, query);
-      for (const request of requests) note(urlOf(request), undefined);
-      // A note without an entry is dropped in time.
-      await save().catch(() => {});
-      return deleted;
-    },
+    delete: remove,
     expire: () =>
       enqueue(async () => {
         const deleted = await sweep(Date.now());
@@ -727,6 +734,7 @@ export function expireCache(
       }),
     during: (event) => ({
       put,
+      delete: remove,
       match(request, options) {
         const response = match(request, options);
         const isSaved = response.then(() => scheduled?.saved, () => {});

@@ -152,6 +152,25 @@ Deno.test("expireCache() writes hits in one batch, a second later", async () => 
   assertEquals(writes, 1);
 });
 
+Deno.test("expireCache() reads one note for the first hit of a URL, whatever it holds", async () => {
+  using bed = new Bed();
+  const names = Array.from(Array(200).keys(), String);
+  await put(bed.open(), names.join(" "));
+  const read: string[] = [];
+  const store = bed.store.reopen();
+  const cache = bed.open({
+    maxAge: DAY,
+    store: {
+      ...store,
+      get: (key) => (read.push(nameOf(key)), store.get(key)),
+      list: (options) => (read.push("all"), store.list(options)),
+    },
+  });
+  for (let times = 0; times < 3; times++) assert(await use(cache, "7"));
+  await bed.pass(1_000);
+  assertEquals(read, ["7"]);
+});
+
 Deno.test("expireCache() reads no notes for a hit where nothing gets too old", async () => {
   using bed = new Bed();
   await put(bed.open(), "a b");
@@ -562,6 +581,15 @@ Deno.test("during() keeps the worker alive until hits are written", async () => 
   assertEquals(waited.length, 2);
   const note = await bed.store.get(`expire-cache/c/${at("a")}`);
   assertEquals(note, { stored: NOON, used: NOON + 10, bytes: 0 });
+});
+
+Deno.test("during() deletes as the cache does", async () => {
+  using bed = new Bed();
+  const cache = bed.open();
+  await put(cache, "a b");
+  const event = { waitUntil() {} };
+  assert(await cache.during(event).delete(at("a")));
+  assertEquals(await bed.stored(), "b");
 });
 
 /** A worker that stores everything it is asked for, in a cache with limits. */
