@@ -97,6 +97,7 @@ const CHARSET_REGEXP = /;\s*charset=\s*"?([^\s;"]+)/i;
  * @param parts The parts, in order.
  * @param options Additional options.
  * @returns The response.
+ * @throws {DOMException} "InvalidStateError" if the event is over.
  *
  * @example A template for all articles
  * ```ts
@@ -183,6 +184,7 @@ export function compose(
     ended.resolve();
   }
 
+  event.waitUntil(ended.promise);
   // What failed before its turn is reported in its turn.
   for (const { part } of waiting) {
     if (part instanceof Promise) part.catch(() => {});
@@ -211,7 +213,6 @@ export function compose(
     },
     cancel: end,
   }, { highWaterMark: 0 });
-  event.waitUntil(ended.promise);
   return new Response(body, { status, headers });
 }
 

@@ -1,6 +1,6 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { createHost } from "../testing/host.ts";
 import { compose, type ComposePart } from "./compose.ts";
 
@@ -311,6 +311,17 @@ Deno.test("compose() removes its abort listener when it ends", async () => {
   });
   await compose(new TestEvent(), ["a"], { signal }).text();
   assertEquals(listeners, 0);
+});
+
+Deno.test("compose() throws when the event is over, and listens to nothing", () => {
+  const over = {
+    waitUntil() {
+      throw new DOMException("It is over", "InvalidStateError");
+    },
+  };
+  const { signal } = new AbortController();
+  signal.addEventListener = () => assert(false, "It listens");
+  assertThrows(() => compose(over, ["a"], { signal }), DOMException, "over");
 });
 
 Deno.test("compose() serves a page in a worker", async () => {
