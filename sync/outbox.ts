@@ -1289,8 +1289,8 @@ export function createOutbox<T = Request>(
         probing = state.down > 0;
         // Where the clock was put back, something is due later than it can be.
         const ahead = due + padded(now + DAY + 1, TIME_DIGITS);
-        const [first] = probing ? [due] : await list(due, 1, ahead);
-        sweepFrom = first && wait;
+        const isSwept = probing || (await list(due, 1, ahead)).length > 0;
+        sweepFrom = isSwept ? wait : undefined;
       }
       const limit = room + Object.keys(leases).length;
       let left = probing ? 1 : room;
@@ -1352,8 +1352,7 @@ export function createOutbox<T = Request>(
       }
       if (sweepFrom !== undefined) {
         const isEarly = ({ failure, due = 0 }: Entry) =>
-          due > now + DAY ||
-          state.down > 0 && failure?.reason === "unreachable";
+          due > now + DAY || failure?.reason === "unreachable";
         const start = await offerFrom(sweepFrom, "wait", PAGE, isEarly);
         sweepFrom = left > 0 ? undefined : start;
       }

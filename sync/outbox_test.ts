@@ -365,6 +365,30 @@ Deno.test("retry() ends the wait of an entry that failed", async () => {
   assertEquals((await outbox.flush()).sent, 1);
 });
 
+Deno.test("retry() leaves alone what is on its way", async () => {
+  using time = new FakeTime();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const { outbox, server } = bed({
+    async send(request) {
+      const response = await server.handle(request);
+      if (response.ok) await promise;
+      return response;
+    },
+  });
+  server.refuse = (_, count) =>
+    count === 1 ? new Response("", { status: 503 }) : undefined;
+  const id = await outbox.add(post("a"));
+  await settled(time, outbox.flush());
+  await pass(time, 1_000);
+  const flushed = outbox.flush();
+  await pass(time, 10);
+  assertEquals(await statuses(outbox), ["sending"]);
+  assertEquals(await outbox.retry(id), false);
+  resolve();
+  assertEquals((await settled(time, flushed)).sent, 1);
+  assertEquals([await outbox.list(), server.arrived.length], [[], 2]);
+});
+
 Deno.test("flush() waits longer after each failure, up to an hour", async () => {
   using time = new FakeTime();
   const { outbox, server } = bed();
@@ -445,6 +469,22 @@ Deno.test("flush() tries what was unreachable at once when the server is back", 
   await outbox.flush();
   server.reachable = true;
   assertEquals(await outbox.flush(), { sent: 3, failed: 0, next: undefined });
+});
+
+Deno.test("flush() does not try at once what alone was unreachable", async () => {
+  let attempts = 0;
+  const { outbox } = bed({
+    concurrency: 1,
+    async send(request) {
+      if (await request.text() === "good") return new Response();
+      attempts++;
+      throw new TypeError("Blocked");
+    },
+  });
+  await outbox.addAll([post("good"), post("bad")]);
+  assertEquals((await outbox.flush()).sent, 1);
+  await outbox.flush();
+  assertEquals(attempts, 1);
 });
 
 Deno.test("flush() stops after three attempts in a row without a response", async () => {
@@ -963,6 +1003,17 @@ Deno.test("add() with 'collapse' replaces the last entry of its key, and takes i
   assertEquals((await store.list()).length, 1);
 });
 
+Deno.test("addAll() with 'collapse' leaves the last of them", async () => {
+  const { outbox, server } = bed();
+  await outbox.addAll([post("a"), post("b"), post("c")], {
+    key: "k",
+    collapse: true,
+  });
+  assertEquals(await statuses(outbox), ["queued"]);
+  await outbox.flush();
+  assertEquals(server.done, ["c"]);
+});
+
 Deno.test("add() with 'collapse' replaces nothing but what was added with it", async () => {
   const { outbox, server } = bed();
   const collapse = { key: "a", collapse: true };
@@ -1015,6 +1066,7 @@ Deno.test("add() with 'collapse' does not replace an entry on its way", async ()
   while ((await statuses(outbox))[0] !== "sending") await turns(1);
   await outbox.add(post("second"), collapse);
   await outbox.add(post("third"), collapse);
+  assertEquals(await statuses(outbox), ["sending", "queued"]);
   resolve();
   await flushed;
   assertEquals(server.done, ["first", "third"]);
@@ -1100,6 +1152,26 @@ Deno.test("cancel() aborts an entry on its way, which is not tried again", async
   assertEquals(await flushed, { sent: 0, failed: 0, next: undefined });
   assert(signal.aborted);
   assertEquals(await other.list(), []);
+});
+
+Deno.test("cancel() keeps from being sent what is about to be", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const { outbox, server } = bed({
+    concurrency: 1,
+    async send(request) {
+      await promise;
+      return await server.handle(request);
+    },
+  });
+  await outbox.add(post("a"));
+  const id = await outbox.add(post("b"));
+  const flushed = outbox.flush();
+  while ((await statuses(outbox))[1] !== "sending") await turns(1);
+  assertEquals(await outbox.cancel(id), false);
+  await turns();
+  resolve();
+  assertEquals((await flushed).sent, 1);
+  assertEquals([server.arrived, await outbox.list()], [["a"], []]);
 });
 
 Deno.test("clear() removes the entries of one owner", async () => {
@@ -1193,6 +1265,50 @@ Deno.test("flush() sends what is added meanwhile, though an upload takes long", 
   assertEquals((await flushed).sent, 2);
 });
 
+Deno.test("flush() sends what is added at any moment, or tells when to", async () => {
+  let left = 0;
+  for (let moment = 1; moment < 10; moment++) {
+    const { store, server, name, open } = bed();
+    let count = 0;
+    const outbox = createOutbox<Request>({
+      get: store.get,
+      async transact(work) {
+        if (++count === moment) await open().add(post("late"));
+        return await store.transact(work);
+      },
+    }, { name, send: (request) => server.handle(request) });
+    await open().add(post("early"));
+    const { next = Infinity } = await outbox.flush();
+    const entries = await open().list();
+    left += entries.length;
+    assert(entries.length === 0 || next <= Date.now(), `${moment}`);
+  }
+  assert(left > 0);
+});
+
+Deno.test("flush() tries again what failed, though an upload takes long", async () => {
+  using time = new FakeTime();
+  const { outbox, server } = bed({
+    async send(request) {
+      const body = await request.clone().text();
+      const response = await server.handle(request);
+      if (body === "busy") return response;
+      await new Promise((resolve) => setTimeout(resolve, 50_000));
+      return response;
+    },
+  });
+  server.refuse = (body, count) =>
+    body === "busy" && count === 1
+      ? new Response("", { status: 503 })
+      : undefined;
+  await outbox.addAll([post("long"), post("busy")]);
+  const flushed = outbox.flush();
+  await pass(time, 25_000);
+  assertEquals(server.done, ["long", "busy"]);
+  await pass(time, 25_000);
+  assertEquals((await settled(time, flushed)).sent, 2);
+});
+
 Deno.test("flush() of many entries stores them with few transactions", async () => {
   const { store, name } = bed();
   let count = 0;
@@ -1207,6 +1323,13 @@ Deno.test("flush() of many entries stores them with few transactions", async () 
   assertEquals(count, 1);
   assertEquals((await outbox.flush()).sent, 1_000);
   assert(count < 50, `there were ${count}`);
+  // Those of a key wait for each other, and not for what was added later.
+  const numbers = [...Array(50).keys()];
+  await outbox.addAll(numbers, { key: "a" });
+  await outbox.addAll(numbers, { key: "b" });
+  count = 0;
+  assertEquals((await outbox.flush()).sent, 100);
+  assert(count < 80, `there were ${count}`);
 });
 
 Deno.test("flush() rejects with the reason of an aborted signal", async () => {
@@ -1390,7 +1513,9 @@ Deno.test("flush() begins no attempt when its lease has ended", async () => {
   await outbox.addAll([post("a"), post("b"), post("c")]);
   const first = suspended.flush();
   while (server.arrived.length === 0) await turns(1);
+  // Who is suspended hears of nothing.
   using _ = moveClock(3_600_000);
+  using __ = silence();
   const second = outbox.flush();
   while (server.arrived.length < 2) await turns(1);
   resolve();
@@ -1430,6 +1555,25 @@ Deno.test("flush() takes the lock from a context that is suspended", async () =>
   await pass(time, 2_000);
   assertEquals((await settled(time, flushed)).sent, 1);
   await robbed;
+});
+
+Deno.test("flush() leaves the lock to who sends, however long", async () => {
+  using time = new FakeTime();
+  const { open, server } = bed();
+  const slow = open({
+    async send(request) {
+      await new Promise((resolve) => setTimeout(resolve, 100_000));
+      return await server.handle(request);
+    },
+  });
+  const other = open();
+  await other.add(post("a".repeat(1_000_000)));
+  const flushed = slow.flush();
+  const waiting = other.flush();
+  await pass(time, 110_000);
+  assertEquals((await settled(time, flushed)).sent, 1);
+  assertEquals((await settled(time, waiting)).sent, 0);
+  assertEquals(server.arrived.length, 1);
 });
 
 Deno.test("flush() ends when its lock is taken", async () => {
@@ -1556,6 +1700,21 @@ Deno.test("flush() makes dead letters of what another version of the code stored
   await outbox.retry(a);
   assertEquals((await outbox.flush()).sent, 1);
   assertEquals(server.done, ["b", "a"]);
+});
+
+Deno.test("flush() waits no more for what another version of the code had wait", async () => {
+  using time = new FakeTime();
+  const { outbox, server, store, name } = bed();
+  server.refuse = () => new Response("", { status: 503 });
+  const id = await outbox.add(post("a"));
+  await settled(time, outbox.flush());
+  const path = `outbox/${name}/wait/${id}`;
+  const { due: _, ...entry } = await store.get(path) as { due: number };
+  await store.set(path, { ...entry, format: 0 });
+  await pass(time, 1_000);
+  const { failed, next } = await settled(time, outbox.flush());
+  assertEquals([failed, next], [1, undefined]);
+  assertEquals(await store.list({ prefix: `outbox/${name}/due/` }), []);
 });
 
 Deno.test("watch() gives what is there, and then every change in any context", async () => {
