@@ -152,6 +152,20 @@ browserTest(
 );
 
 browserTest(
+  "renew() finds the subscription after a restart of the browser, and messages come",
+  async ({ page, push, server, notifications, restartBrowser }) => {
+    const { subscription, sender } = await subscribed(page, push);
+    const restarted = await restartBrowser();
+    const { status, changed } = await restarted.call("renew");
+    assertEquals([status, changed], ["subscribed", false]);
+    assertEquals(changes(server).length, 1);
+    await send(subscription, { title: "After the restart" }, sender);
+    await notifications.next("After the restart");
+  },
+  { profile: true },
+);
+
+browserTest(
   "unsubscribe() ends the subscription, of which the server learns",
   async ({ page, push, server }) => {
     const { subscription, sender } = await subscribed(page, push);
