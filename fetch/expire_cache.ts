@@ -381,22 +381,17 @@ export function expireCache(
     changes = new Map();
     try {
       await store.transact(async (transaction) => {
-        const found = await Promise.all(
-          [...batch].map(([key, change]) =>
-            typeof change === "number"
-              ? transaction.get(prefix + key)
-              : undefined
-          ),
-        );
-        [...batch].forEach(([key, change], position) => {
-          const entry = found[position] as Entry | undefined;
-          if (change === undefined) transaction.delete(prefix + key);
-          else if (typeof change === "object") {
-            transaction.set(prefix + key, change);
-          } else if (entry && entry.used < change) {
-            transaction.set(prefix + key, { ...entry, used: change });
+        await Promise.all([...batch].map(async ([url, change]) => {
+          const key = prefix + url;
+          if (change === undefined) transaction.delete(key);
+          else if (typeof change === "object") transaction.set(key, change);
+          else {
+            const entry = await transaction.get(key) as Entry | undefined;
+            if (entry && entry.used < change) {
+              transaction.set(key, { ...entry, used: change });
+            }
           }
-        });
+        }));
         if (clock) transaction.set(clockKey, clock);
       });
       written = clock;
@@ -414,16 +409,18 @@ export function expireCache(
 
   /** Looks at the clock, and returns whether it has gone steadily for a day. */
   function look(now: number): boolean {
-    const { seen, since, before, compared } = clock ?? {
+    const { seen, ...known } = clock ?? {
       seen: now,
       since: -Infinity,
       before: now,
       compared: -Infinity,
     };
     const isJump = now - seen > patience || seen - now > DAY;
-    clock = isJump
-      ? { seen: now, since: now, before: Math.min(seen, now), compared }
-      : { seen: now, since, before, compared };
+    clock = {
+      seen: now,
+      ...known,
+      ...(isJump && { since: now, before: Math.min(seen, now) }),
+    };
     return now - clock.since >= DAY;
   }
 
@@ -518,18 +515,21 @@ export function expireCache(
       .map(([key]) => key);
   }
 
-  /** What is too much. */
-  function excess(): string[] {
+  /** What was not used for the longest time: at least so many, with so many bytes. */
+  function oldest(count: number, bytes: number): string[] {
     const chosen: string[] = [];
-    let count = index.size;
-    let bytes = total;
+    let freed = 0;
     for (const [key, entry] of index) {
-      if (count <= maxEntries && bytes <= maxBytes) break;
+      if (chosen.length >= count && freed >= bytes) break;
       chosen.push(key);
-      count--;
-      bytes -= entry.bytes;
+      freed += entry.bytes;
     }
     return chosen;
+  }
+
+  /** What is too much. */
+  function excess(): string[] {
+    return oldest(index.size - maxEntries, total - maxBytes);
   }
 
   /** Deletes entries, and meanwhile the notes of those before; writes what was noted. */
@@ -598,15 +598,7 @@ export function expireCache(
   function makeRoom(bytes: number): Promise<number> {
     return enqueue(async () => {
       await load(Date.now());
-      const least = index.size / 10;
-      const enough = Math.min(bytes, total);
-      const chosen: string[] = [];
-      let freed = 0;
-      for (const [key, entry] of index) {
-        if (chosen.length >= least && freed >= enough) break;
-        chosen.push(key);
-        freed += entry.bytes;
-      }
+      const chosen = oldest(index.size / 10, Math.min(bytes, total));
       await evict(chosen);
       return chosen.length;
     });

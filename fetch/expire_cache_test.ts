@@ -285,6 +285,21 @@ Deno.test("expireCache() does not evict what another tab has used", async () => 
   assertEquals(await bed.stored(), "a c d");
 });
 
+Deno.test("expireCache() keeps the latest use that any tab has noted", async () => {
+  using bed = new Bed();
+  const here = bed.open();
+  const there = bed.open();
+  await put(here, "a");
+  assert(await use(here, "a"));
+  await bed.pass(500);
+  assert(await use(there, "a"));
+  // What it has noted is written as well, before the batch of the other.
+  await put(there, "b");
+  await bed.pass(1_000);
+  const note = await bed.store.get(`expire-cache/c/${at("a")}`);
+  assertEquals(note, { stored: NOON, used: NOON + 500, bytes: 0 });
+});
+
 Deno.test("expireCache() keeps to its limits with two tabs that put at once", async () => {
   using bed = new Bed();
   const tabs = [bed.open({ maxEntries: 5 }), bed.open({ maxEntries: 5 })];

@@ -446,7 +446,7 @@ export function precache(
   };
 
   const install = async (
-    options: PrecacheInstallOptions,
+    options: PrecacheInstallOptions = {},
   ): Promise<PrecacheReport> => {
     const { signal = AbortSignal.timeout(DEADLINE), onProgress } = options;
     signal.throwIfAborted();
@@ -521,11 +521,9 @@ export function precache(
       });
       const response = await storable(fetched);
       const copy = response.clone();
-      const put = async () => {
-        const cache = await caches.open(cacheName);
-        await cache.put(entry.href, copy);
-      };
-      event.waitUntil(put().catch(() => {}));
+      const put = caches.open(cacheName)
+        .then((cache) => cache.put(entry.href, copy));
+      event.waitUntil(put.catch(() => {}));
       return response;
     } catch {
       // The server answers for itself, be it with a newer version.
@@ -553,7 +551,7 @@ export function precache(
     name,
     version,
     cacheName,
-    install: (options = {}) => install(options),
+    install,
     rest(event = {}) {
       if (running && Date.now() < retryAt) return running;
       retryAt = Infinity;

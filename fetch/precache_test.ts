@@ -554,6 +554,18 @@ Deno.test("respond() stores again what is missing, if it can be sure", async () 
   ]);
 });
 
+Deno.test("respond() answers though what is missing cannot be stored again", async () => {
+  const scope = scopeOf(() => new Response("text"));
+  const entries = [{ url: "/app.9b1e44d0.js" }];
+  const files = precache(scope, { version: "1", entries }, { name: "app" });
+  scope.caches.open = () =>
+    Promise.reject(new DOMException("", "QuotaExceededError"));
+  const { event, waited } = eventOf("/app.9b1e44d0.js");
+  assertEquals(await (await files.respond(event)).text(), "text");
+  assertEquals(waited.length, 1);
+  await Promise.all(waited);
+});
+
 Deno.test("respond() answers as the server does where that has another version", async () => {
   const scope = scopeOf(({ url }) => {
     const { integrity } = scope.asked.at(-1)?.[1] ?? {};

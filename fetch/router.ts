@@ -515,7 +515,7 @@ function parse(
     throw new DOMException(
       `Cannot route ${
         JSON.stringify(pattern)
-      }: this browser has no URLPattern; write a path of plain segments, ":name" and a last "*", or pass a polyfill`,
+      }: this browser has no URLPattern, and the pattern is no simple path`,
       "NotSupportedError",
     );
   }

@@ -327,12 +327,14 @@ export async function networkFirst(
   const copy = conditional ? await find() : undefined;
   const network = ask(event, { ...options, timeout: undefined }, copy);
 
-  const timer = startTimer(timeout);
-  const isLate = await Promise.race([
-    network.then(() => false, () => false),
-    timer.expired.then(() => true),
-  ]);
-  timer.clear();
+  const isLate = await new Promise<boolean>((resolve) => {
+    const timer = startTimer(timeout, () => resolve(true));
+    const settle = () => {
+      clearTimeout(timer);
+      resolve(false);
+    };
+    network.then(settle, settle);
+  });
   const instead = isLate ? await find() : undefined;
   if (!instead) return await answer(event, options, network, find);
   dropLater(event, network);
@@ -437,9 +439,9 @@ export async function race(
 ): Promise<Response> {
   begin(event, options);
   const lost = new AbortController();
-  const signals = [lost.signal];
-  if (options.signal) signals.push(options.signal);
-  const signal = AbortSignal.any(signals);
+  const signal = options.signal
+    ? AbortSignal.any([options.signal, lost.signal])
+    : lost.signal;
   const network = ask(event, { ...options, signal });
   const good = network.then((response) =>
     isFailure(response, options) ? Promise.reject(response) : response
@@ -649,9 +651,7 @@ function keyOf(request: Request, { key, ignoredParams }: Options): Request {
   url.hash = "";
   if (ignoredParams && url.search) {
     url.search = url.search.slice(1).split("&")
-      .filter((param) =>
-        (/^[^=]*/.exec(param)?.[0] ?? "").search(ignoredParams) < 0
-      )
+      .filter((param) => param.replace(/=.*/, "").search(ignoredParams) < 0)
       .join("&");
   }
   // The headers are what it varies by.
@@ -697,15 +697,13 @@ async function ask(
   }
 
   const late = new AbortController();
-  const timer = startTimer(timeout);
-  timer.expired.then(() =>
+  const timer = startTimer(timeout, () =>
     late.abort(
       new DOMException(
         `Cannot fetch ${request.url}: no response came within ${timeout} ms`,
         "TimeoutError",
       ),
-    )
-  );
+    ));
   const signals = [request.signal, late.signal];
   if (signal) signals.push(signal);
   const any = AbortSignal.any(signals);
@@ -722,7 +720,7 @@ async function ask(
       throw error;
     }
   } finally {
-    timer.clear();
+    clearTimeout(timer);
   }
 }
 
@@ -907,20 +905,19 @@ async function drop(
 
 function startTimer(
   timeout: number | undefined,
-): { expired: Promise<void>; clear(): void } {
-  const { promise: expired, resolve } = Promise.withResolvers<void>();
-  const id = timeout === undefined ? undefined : setTimeout(resolve, timeout);
-  return { expired, clear: () => clearTimeout(id) };
+  expire: () => void,
+): ReturnType<typeof setTimeout> | undefined {
+  return timeout === undefined ? undefined : setTimeout(expire, timeout);
 }
 
 /** Settles like `promise`, unless `signal` aborts before. */
 function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: result, resolve, reject } = Promise.withResolvers<T>();
-  const abort = () => reject(signal.reason);
-  if (signal.aborted) abort();
-  signal.addEventListener("abort", abort);
-  promise.then(resolve, reject).finally(() => {
-    signal.removeEventListener("abort", abort);
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort);
+    promise.then(resolve, reject).finally(() => {
+      signal.removeEventListener("abort", abort);
+    });
   });
-  return result;
 }

@@ -1057,6 +1057,22 @@ Deno.test("networkOnly() removes its abort listener when it settles", async () =
   assertEquals(listeners.size, 0);
 });
 
+Deno.test("networkFirst() and networkOnly() leave no timer when the network is in time", async () => {
+  // A timer that was left would fail the test.
+  for (const strategy of [networkFirst, networkOnly]) {
+    const response = await strategy(eventFor(), {
+      cache: {
+        match: () => Promise.resolve(undefined),
+        put: () => Promise.resolve(),
+      },
+      timeout: 100_000,
+      isStorable: () => false,
+      fetch: () => Promise.resolve(new Response("network")),
+    });
+    assertEquals(await response.text(), "network");
+  }
+});
+
 Deno.test("networkOnly() asks for what is only asked for by DevTools", async () => {
   const request = new Request(`${ORIGIN}/r`);
   for (const [name, value] of [["cache", "only-if-cached"], ["mode", "cors"]]) {
