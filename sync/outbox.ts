@@ -1440,7 +1440,6 @@ export function createOutbox<T = Request>(
     try {
       const answer = await unlessAborted(sendEntry(entry, signal), signal);
       // Whatever becomes of the body: what the server did is known.
-      clearTimeout(timer);
       return { ...found, ...await judge(answer) };
     } catch (error) {
       if (signal.aborted && signal.reason.name !== "TimeoutError") {
