@@ -124,7 +124,6 @@ export function holdUpdate(
   const { promise: released, resolve } = Promise.withResolvers<void>();
 
   function release(): void {
-    if (over.signal.aborted) return;
     over.abort();
     resolve();
     container?.dispatchEvent(new Event(RELEASE));

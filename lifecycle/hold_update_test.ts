@@ -59,6 +59,28 @@ Deno.test("holdUpdate() answers who asks, and nothing else", async () => {
   release();
 });
 
+Deno.test("holdUpdate() does not answer once it is released", async () => {
+  using test = await open();
+  const { host, page } = test;
+  const { release } = hold(page);
+  await host.idle();
+  const asking = new BroadcastChannel(NAME);
+  const other = new BroadcastChannel(NAME);
+  const heard = new Promise<void>((resolve) => {
+    other.onmessage = () => {
+      release();
+      resolve();
+    };
+  });
+  // Were it posted to a channel that is closed, that would be an error.
+  asking.onmessage = () => {};
+  asking.postMessage({ "@serviceworker/std": { isUpdateHeld: true } });
+  await heard;
+  await new Promise((resolve) => setTimeout(resolve));
+  asking.close();
+  other.close();
+});
+
 Deno.test("holdUpdate() is released before there is a worker", async () => {
   const host = createHost();
   const page = await host.openWindow("/");

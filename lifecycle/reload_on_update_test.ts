@@ -114,6 +114,18 @@ Deno.test("reloadOnUpdate() waits while something keeps the page", () => {
   assertEquals(container.reloads, 1);
 });
 
+Deno.test("reloadOnUpdate() remembers what happened while something kept the page", () => {
+  const container = new Container();
+  const keep = (event: Event) => event.preventDefault();
+  container.addEventListener("@serviceworker/std:reload", keep);
+  reloadOnUpdate(container, container);
+  container.change();
+  container.change(null);
+  container.removeEventListener("@serviceworker/std:reload", keep);
+  container.dispatchEvent(new Event("@serviceworker/std:release"));
+  assertEquals(container.reloads, 1);
+});
+
 Deno.test("reloadOnUpdate() does not reload when something is released without an update", () => {
   const container = new Container();
   reloadOnUpdate(container, container);

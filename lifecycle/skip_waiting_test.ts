@@ -49,6 +49,20 @@ Deno.test("skipWaiting() understands workbox-window, which waits for no answer",
   assertEquals(worker.state, "activated");
 });
 
+Deno.test("skipWaiting() answers no port but that of applyUpdate()", () => {
+  const done: string[] = [];
+  const port = {
+    postMessage: () => void done.push("answered"),
+    close: () => void done.push("closed"),
+  } as unknown as MessagePort;
+  const listen = skipWaiting({ skipWaiting: () => Promise.resolve() });
+  const event = { ports: [port], waitUntil() {} };
+  listen({ ...event, data: { type: "SKIP_WAITING" } });
+  assertEquals(done, []);
+  listen({ ...event, data: { type: "SKIP_WAITING", [KEY]: {} } });
+  assertEquals(done, ["answered", "closed"]);
+});
+
 Deno.test("skipWaiting() changes nothing in an active worker", async () => {
   using test = await waiting();
   const { registration, host } = test;
