@@ -2,9 +2,12 @@
 
 /**
  * The objects of the platform fit what the modules ask of them, and what would
- * not work does not compile. There is nothing to run: the file is type-checked.
+ * not work does not compile. There is little to run: the file is type-checked.
  */
 
+import { assert } from "@std/assert";
+import { runDeno } from "../tools/deno.ts";
+import { tempFolder } from "../tools/temp_folder.ts";
 import type {
   AcceptClient,
   AcceptClients,
@@ -517,3 +520,41 @@ export type Bad = [
 
 /** What cannot be told apart: it fits, and never answers, as its doc says. */
 export type Unwanted = Fits<RequestTarget, BroadcastChannel>;
+
+/** What is handed a whole `window` or `self`, by the module; in pages or workers. */
+const SCOPES: [module: string, type: string, pages: boolean][] = [
+  ["fetch/background_fetch.ts", "BackgroundFetchScope", true],
+  ["fetch/background_fetch_click.ts", "BackgroundFetchClickScope", false],
+  ["push/notification_click.ts", "NotificationClickScope", false],
+];
+const LIBRARIES = {
+  page: ["esnext", "dom", "dom.iterable"],
+  worker: ["esnext", "webworker"],
+};
+
+// Here, the libraries are together, and what one lacks is in the other.
+for (const [where, lib] of Object.entries(LIBRARIES)) {
+  Deno.test(`a scope fits with the library of a ${where} alone`, async () => {
+    const files: Record<string, string> = {
+      "deno.json": JSON.stringify({ compilerOptions: { lib }, lock: false }),
+    };
+    const lines = where === "worker"
+      ? ["declare const self: ServiceWorkerGlobalScope;"]
+      : [];
+    for (const [index, [module, type, pages]] of SCOPES.entries()) {
+      if (where === "page" && !pages) continue;
+      const source = new URL(`../${module}`, import.meta.url);
+      files[`${index}.ts`] = await Deno.readTextFile(source);
+      lines.push(`import type { ${type} } from "./${index}.ts";`);
+      const scope = where === "page" ? "window" : "self";
+      lines.push(`export const scope${index}: ${type} = ${scope};`);
+    }
+    files["main.ts"] = lines.join("\n");
+    await using folder = await tempFolder(files);
+    const { success, stderr } = await runDeno(
+      ["check", "-q", "main.ts"],
+      folder.path,
+    );
+    assert(success, stderr);
+  });
+}
