@@ -9,6 +9,7 @@ interface Podcast {
   fail(): void;
   later(): string;
   maybe(): { id: string } | undefined;
+  wait(input: { ms: number }): Promise<number>;
   count(): AsyncIterable<number>;
   notStream(): AsyncIterable<number>;
   playing: { id: string };
@@ -40,6 +41,13 @@ function worker(pages: ReturnType<typeof fakeClient>[] = []) {
     },
     later: () => Promise.resolve("later"),
     maybe: () => undefined,
+    wait({ ms }, { signal }) {
+      ran.push(ms);
+      return new Promise((resolve) => {
+        const timer = setTimeout(resolve, ms, ms);
+        signal.addEventListener("abort", () => clearTimeout(timer));
+      });
+    },
     async *count() {
       yield await Promise.resolve(1);
     },
@@ -219,6 +227,20 @@ Deno.test("accept() posts events to its pages, and once to those of an earlier l
   assertEquals(b.posted.length, 1);
 });
 
+Deno.test("accept() looks for pages of an earlier life in the first seconds only", async () => {
+  const a = fakeClient("a");
+  await using bed = worker([a]);
+  const { now } = performance;
+  await bed.listener.post("playing", { id: "7" });
+  try {
+    performance.now = () => now.call(performance) + 5_001;
+    await bed.listener.post("playing", { id: "8" });
+  } finally {
+    performance.now = now;
+  }
+  assertEquals(a.posted.length, 1);
+});
+
 Deno.test("accept() rejects an event that cannot be cloned", async () => {
   await using bed = worker();
   await bed.connect();
@@ -245,6 +267,40 @@ Deno.test("accept() forgets a page that went without a word", async () => {
     new Promise((resolve) => setTimeout(resolve, 20, "none")),
   ]);
   assertEquals(answer, "none");
+});
+
+for (const ms of [0, 50]) {
+  const what = ms === 0 ? "replies to" : "calls of";
+  Deno.test(`accept() keeps idempotent ${what} a page that is in the cache`, async () => {
+    const [a, b] = [fakeClient("a"), fakeClient("b")];
+    const pages = [a, b];
+    await using bed = worker(pages);
+    const before = await bed.connect(a, "a");
+    const call = ["call", 1, "wait", { ms }, 1];
+    before.post(call, ["ping", [1]]);
+    assertEquals(await before.next(), ["pong", []]);
+    if (ms === 0) await before.next();
+    // There, it is no client.
+    pages.shift();
+    await bed.connect(b, "b");
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    const after = await bed.connect(a, "a");
+    after.post(call);
+    assertEquals(await after.next(), ["value", 1, ms]);
+    assertEquals(bed.ran, [ms]);
+  });
+}
+
+Deno.test("accept() forgets the replies that the page has received", async () => {
+  await using bed = worker();
+  const page = await bed.connect();
+  for (const [id, oldest] of [[1, 1], [2, 2], [1, 1]]) {
+    page.post(["call", id, "wait", { ms: 0 }, oldest]);
+    await page.next();
+  }
+  page.post(["rest"], ["call", 1, "wait", { ms: 0 }, 1]);
+  await page.next();
+  assertEquals(bed.ran.length, 4);
 });
 
 Deno.test("accept() ends a stream whose page went without a word", async () => {

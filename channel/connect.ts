@@ -586,8 +586,7 @@ export function connect<P = Record<string, unknown>>(
   function retire(from: Link): void {
     if (link !== from) return;
     link = undefined;
-    if (from.state === "opening") end(from, "the worker was replaced");
-    else if (from.load === 0) leave(from);
+    if (from.load === 0) leave(from);
     void open();
   }
 

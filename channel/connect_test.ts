@@ -248,7 +248,7 @@ Deno.test("connect() keeps the worker alive while it calls, and no longer", asyn
   const controller = new AbortController();
   const { signal } = controller;
   const call = bed.channel.call("wait", undefined, { signal });
-  for (let i = 0; i < 60; i++) {
+  for (let i = 0; i < 100; i++) {
     await time.tickAsync(1_000);
     await realTurns(time);
     assert(bed.page.worker.busy > 0, `it may be stopped after ${i} s`);
@@ -373,6 +373,31 @@ Deno.test("connect() runs an idempotent call once in a life of the worker", asyn
   assertEquals(bed.page.worker.lives, 1);
 });
 
+Deno.test("connect() leaves an idempotent call running when the page is cached and back", async () => {
+  const diary = new Diary();
+  using bed = connected(worker(diary));
+  await bed.channel.call("version");
+  const call = bed.channel.call("add", { by: 1 }, { idempotent: true });
+  await turns(2);
+  bed.page.dispatchEvent(cache("pagehide"));
+  bed.page.dispatchEvent(cache("pageshow"));
+  assertEquals(await call, 1);
+  assertEquals(diary.added, [1]);
+});
+
+Deno.test("connect() does not connect while its page is cached", async () => {
+  const page = new FakePage();
+  const channel = connect<Podcast>(page.container, { page });
+  page.dispatchEvent(cache("pagehide"));
+  page.control(worker());
+  await turns();
+  assertEquals(page.worker.lives, 0);
+  page.dispatchEvent(cache("pageshow"));
+  assertEquals(await channel.call("version"), "1");
+  channel.close();
+  page.worker.stop();
+});
+
 Deno.test("connect() does not repeat what moves objects", async () => {
   using bed = connected();
   const buffer = new ArrayBuffer(8);
@@ -403,9 +428,9 @@ Deno.test("connect() ends streams and calls when the page is cached, and comes b
   await named(all(items), "DisconnectedError");
   const version = bed.channel.call("version");
   await turns();
+  assertEquals([diary.aborted, diary.left], [1, 1]);
   bed.page.dispatchEvent(cache("pageshow"));
   assertEquals(await version, "1");
-  assertEquals([diary.aborted, diary.left], [1, 1]);
 });
 
 Deno.test("connect() waits for another worker when the page comes back to a redundant one", async () => {
@@ -459,6 +484,8 @@ Deno.test("connect() sends new calls to a new worker, and lets the old one end",
   bed.page.control(worker(new Diary(), { version: () => "2" }));
   assertEquals(await bed.channel.call("version"), "2");
   assertEquals(await call, 1);
+  await turns();
+  assertEquals(old.busy, 0);
   old.stop();
 });
 

@@ -344,6 +344,17 @@ Deno.test("request() takes the answer of a worker that became redundant", async 
   assertEquals(await request(bed.target, 1), 1);
 });
 
+Deno.test("request() leaves what a worker posted before it became redundant a second", async () => {
+  using time = new FakeTime();
+  using bed = worker(silent);
+  const answer = request(bed.target, 1);
+  while (bed.asked.length === 0) await time.runMicrotasks();
+  bed.become("redundant");
+  time.tick(1_000);
+  bed.asked[0]?.port.postMessage("the last word");
+  assertEquals(await answer, "the last word");
+});
+
 Deno.test("request() asks an idempotent question again with the same id", async () => {
   using time = new FakeTime();
   using bed = worker(silent);

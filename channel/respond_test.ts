@@ -114,7 +114,9 @@ Deno.test("respond() refuses a question without a handler at once", async () => 
 Deno.test("respond() leaves a question to a listener that has its handler", async () => {
   using bed = worker(
     respond({ a: () => "a" }),
-    respond({ b: async () => await Promise.resolve("b") }),
+    respond({
+      b: () => new Promise((resolve) => setTimeout(resolve, 20, "b")),
+    }),
   );
   assertEquals(await request(bed.target, { type: "a" }), "a");
   assertEquals(await request(bed.target, { type: "b" }), "b");
