@@ -181,6 +181,8 @@ export interface CheckWorkerMessage {
   notes: { text: string }[];
 }
 
+/** What esbuild takes for external by itself. */
+const URL_REGEXP = /^(https?:)?\/\//;
 const SCRIPT_REGEXP = /\.[cm]?[jt]sx?$/;
 
 const USAGE = `Checks a service worker and all that it imports.
@@ -390,6 +392,8 @@ async function checkGraph(
     path.startsWith(REMOTE)
       ? path.slice(REMOTE.length)
       : resolve(graph.folder, path);
+  const isNamed = (external: string) =>
+    !graph.missing.has(external) && !URL_REGEXP.test(external);
   const entries = Object.values(outputs)
     .flatMap(({ entryPoint }) => entryPoint ?? [])
     .filter((path) => graph.isWorker(absolute(path)));
@@ -418,14 +422,14 @@ async function checkGraph(
         ? await readFile(file, "utf8").catch(() => undefined)
         : undefined);
     if (text === undefined) continue;
-    const inlined = graph.isInlined
-      ? (inputs[path]?.imports ?? []).filter(({ external }) => !external)
-        .map(({ path, original = path }) => original)
-      : [];
+    const { imports = [] } = inputs[path] ?? {};
+    const leftAlone = imports.filter(({ path, external }) =>
+      external ? isNamed(path) : graph.isInlined
+    ).map(({ path, original = path }) => original);
     const name = path.startsWith(REMOTE) ? file : relative(graph.folder, file);
     findings.push(...checkText(name, text, {
       missing: graph.missing,
-      inlined: new Set(inlined),
+      leftAlone: new Set(leftAlone),
       lines: lines.get(file),
       ...(graph.format && { format: graph.format }),
     }));

@@ -377,6 +377,17 @@ test("checkWorker() follows the user's build", async () => {
   );
 });
 
+test("checkWorker() leaves import() of what is external to the user's build", async () => {
+  // As what Emscripten makes has it.
+  const source = "if (globalThis.process) import('node:fs').then(console.log);";
+  const external = ["node:*"];
+  assertEquals(await broken(source, { build: { external } }), []);
+  assertEquals(
+    await broken(source, { build: { external: ["other"] } }),
+    ["dynamic-import"],
+  );
+});
+
 test("checkWorker() reads every file of the graph, and names its place", async () => {
   await using folder = await tempFolder({
     "sw.ts": 'import { a } from "./lib/a.ts";\n\na();\n',

@@ -33,7 +33,8 @@ const DECLARATION_REGEXP =
 /** What the graph knows about the imports of a file. */
 export interface Imports {
   missing: Set<string>;
-  inlined: Set<string>;
+  /** Those that are in the same script, or external by the user's word. */
+  leftAlone: Set<string>;
   format?: string;
   /** The lines of which something is in the bundle, if that is known. */
   lines: ReadonlySet<number> | undefined;
@@ -188,7 +189,7 @@ function visit(ast: File, imports: Imports, report: Report): void {
       isModule = true;
     },
     ImportExpression({ node }) {
-      if (!imports.inlined.has(textOf(node.source) ?? "")) {
+      if (!imports.leftAlone.has(textOf(node.source) ?? "")) {
         report("dynamic-import", node);
       }
     },
