@@ -164,6 +164,11 @@ Deno.test("activate() keeps what the tabs of each older version need", async () 
   await third.reload();
   await host.idle();
   assertEquals(await stored(host), ["3"]);
+  const noted = await host.caches.match(
+    `${ORIGIN}/@serviceworker/std/generations`,
+    { cacheName: `app ${ORIGIN}/` },
+  );
+  assertEquals(await noted?.json(), { current: "3", older: [] });
   host.close();
 });
 
@@ -493,6 +498,36 @@ Deno.test("matchGenerations() can ignore the query", async () => {
     });
   assertEquals(await match(), undefined);
   assertEquals(await (await match(true))?.text(), "of 1");
+  host.close();
+});
+
+Deno.test("matchGenerations() can ignore the Vary header", async () => {
+  const { host, registration } = await start();
+  const cache = await host.caches.open(`app ${ORIGIN}/ 1`);
+  await cache.put("/page", new Response("de", { headers: { vary: "accept" } }));
+  const scope = { caches: host.caches, registration };
+  const request = new Request(`${ORIGIN}/page`, {
+    headers: { accept: "text/html" },
+  });
+  const match = (ignoreVary?: boolean) =>
+    matchGenerations(scope, request, {
+      name: "app",
+      version: "1",
+      ignoreVary,
+    });
+  assertEquals(await match(), undefined);
+  assertEquals(await (await match(true))?.text(), "de");
+  host.close();
+});
+
+Deno.test("matchGenerations() refuses a name that could be mistaken", async () => {
+  const { host, registration } = await start();
+  const scope = { caches: host.caches, registration };
+  await assertRejects(
+    () => matchGenerations(scope, "/", { name: "my app", version: "1" }),
+    TypeError,
+    'the name "my app" is empty or has a space in it',
+  );
   host.close();
 });
 
