@@ -176,6 +176,39 @@ Deno.test("unregister() ignores replies that are not ours", async () => {
   assertEquals(await left, "unregistered");
 });
 
+Deno.test("handleUnregister() removes the registration itself, and replies", async () => {
+  const done: unknown[] = [];
+  const client = {
+    url: "https://example.test/a#b",
+    navigate(url: string) {
+      done.push(url);
+      return Promise.reject(new TypeError("It is gone"));
+    },
+  };
+  const left = new AbortController();
+  const listener = handleUnregister({
+    clients: { matchAll: () => Promise.resolve([client]) },
+    registration: {
+      unregister: () => Promise.resolve(done.push("unregistered") > 0),
+    },
+  }, left);
+  const { port1, port2 } = new MessageChannel();
+  const reply = new Promise((resolve) => {
+    port1.onmessage = ({ data }) => resolve(data);
+  });
+  let extended: Promise<unknown> | undefined;
+  listener({
+    data: { "@serviceworker/std": { unregister: {} } },
+    ports: [port2],
+    waitUntil: (promise) => void (extended = promise),
+  });
+  await extended;
+  assertEquals(await reply, { "@serviceworker/std": { unregistered: {} } });
+  assertEquals(done, ["unregistered", "https://example.test/a"]);
+  assertEquals(left.signal.reason.name, "AbortError");
+  port1.close();
+});
+
 Deno.test("handleUnregister() leaves other messages alone", () => {
   const left = new AbortController();
   const listener = handleUnregister({

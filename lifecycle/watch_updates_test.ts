@@ -373,6 +373,29 @@ Deno.test("watchUpdates() rejects with the reason of a signal aborted later", as
   await assertRejects(() => fact, Error, "over");
 });
 
+Deno.test("watchUpdates() tells nothing once it is aborted, whatever was on its way", async () => {
+  using time = new FakeTime();
+  const registration = new FakeRegistration();
+  registration.active = new FakeWorker();
+  registration.active.state = "activated";
+  const answer = Promise.withResolvers<unknown>();
+  const container = new FakeContainer();
+  container.getRegistration = () => answer.promise;
+  const abort = new AbortController();
+  const { read, next } = reader(registration, {
+    container,
+    signal: abort.signal,
+  });
+  registration.find();
+  registration.wait();
+  assertEquals(await read(1), ["1 installing"]);
+  await time.tickAsync(1_000);
+  abort.abort("over");
+  answer.resolve(undefined);
+  await time.tickAsync(0);
+  assertEquals(await next().catch((reason) => reason), "over");
+});
+
 Deno.test("watchUpdates() ends only the iterator that is left", async () => {
   const registration = new FakeRegistration();
   const abort = new AbortController();
