@@ -601,6 +601,26 @@ test("checkWorker() finds what Deno finds", async () => {
   );
 });
 
+test("checkWorker() finds what a project of npm has installed", async () => {
+  await using folder = await tempFolder({
+    "package.json": JSON.stringify({ dependencies: { a: "1", b: "1" } }),
+    "node_modules/a/package.json": JSON.stringify({
+      name: "a",
+      version: "1.0.0",
+      exports: "./index.js",
+    }),
+    "node_modules/a/index.js": "export const a = await 1;",
+    "sw.js": "import { a } from 'a'; import { b } from 'b'; console.log(a, b);",
+  });
+  const findings = await checkWorker(`${folder.path}/sw.js`, {
+    build: { absWorkingDir: folder.path },
+  });
+  assertEquals(
+    findings.map(({ rule, file }) => [rule, file]),
+    [["not-checked", "sw.js"], ["top-level-await", "node_modules/a/index.js"]],
+  );
+});
+
 /** Builds `files` with the plugin; resolves with what is said of them. */
 async function buildWith(
   files: Record<string, string>,

@@ -123,7 +123,8 @@ async function readDenoGraph(entry: string): Promise<DenoGraph | undefined> {
     (_error, stdout) => resolve(stdout),
   );
   try {
-    return JSON.parse(await promise);
+    // In a project of npm, there are no packages of Deno's own.
+    return { npmPackages: {}, ...JSON.parse(await promise) };
   } catch {
     return undefined;
   }
