@@ -403,6 +403,29 @@ Deno.test("openStore() rejects when it is blocked for 10 seconds", async () => {
   await platform.connect(9, () => {}).then((database) => database.close());
 });
 
+Deno.test("openStore() opens what it was about to when its page was suspended", async () => {
+  using platform = new Platform();
+  const other = await platform.connect(1);
+  const time = new FakeTime();
+  const blocked = Promise.withResolvers<void>();
+  const { open } = platform.indexedDB;
+  platform.indexedDB.open = (name, version) => {
+    const request = open(name, version);
+    request.addEventListener("blocked", () => blocked.resolve());
+    return request;
+  };
+  try {
+    const set = platform.store().set("a", 1);
+    await blocked.promise;
+    // A timer that is late is the first to be heard.
+    time.tick(10_000);
+    other.close();
+    await set;
+  } finally {
+    time.restore();
+  }
+});
+
 Deno.test("openStore() passes on why a database cannot be opened", async () => {
   using platform = new Platform();
   const error = new DOMException("No", "SecurityError");
@@ -580,6 +603,25 @@ Deno.test("openStore() has nobody wait for a page in the back/forward cache", as
   await counted;
   assertEquals(await listed, [["count", 6]]);
   assertEquals(runs, 2);
+});
+
+Deno.test("openStore() leaves no listener behind", async () => {
+  using platform = new Platform();
+  const signals: (AbortSignal | undefined)[] = [];
+  const scope = {
+    IDBKeyRange,
+    indexedDB: platform.indexedDB,
+    addEventListener: (
+      _type: string,
+      _listener: unknown,
+      { signal }: AddEventListenerOptions,
+    ) => signals.push(signal),
+  };
+  const store = platform.store({ scope });
+  await store.set("a", 1);
+  await store.get("a");
+  await assertRejects(() => store.transact(() => Promise.reject(new Error())));
+  assertEquals(signals.map((signal) => signal?.aborted), [true, true, true]);
 });
 
 Deno.test("openStore() ends what it has begun in a page that is left for good", async () => {

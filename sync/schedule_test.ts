@@ -179,6 +179,17 @@ Deno.test("run() forgets a failure at the next date", async () => {
   assertEquals((await schedule.list())[0]?.attempts, 0);
 });
 
+Deno.test("run() skips a date that was missed, though it failed for the one before", async () => {
+  using test = bed(() => {
+    throw new Error("offline");
+  });
+  const { schedule, time } = test;
+  await schedule.add({ at: NOON, every: 10 * MINUTE, missed: "skip" });
+  assertEquals(await ran(schedule), [0, 1, 0, 1]);
+  await time.tickAsync(15 * MINUTE);
+  assertEquals(await ran(schedule), [0, 0, 2, 20]);
+});
+
 Deno.test("run() runs jobs in one context at a time", async () => {
   const { promise, resolve } = Promise.withResolvers<void>();
   using test = bed(() => promise);
@@ -223,7 +234,7 @@ Deno.test("run() is not kept from repeating by a clock that is put back", async 
   time[Symbol.dispose]();
   using _ = new FakeTime(NOON);
   assertEquals(await ran(schedule), [1, 0, 0, 60]);
-  assertEquals(dates(runs).at(-1), 0);
+  assertEquals([dates(runs).at(-1), runs.at(-1)?.missedDates], [0, 0]);
 });
 
 Deno.test("run() is not kept from trying again by a clock that is put back", async () => {
@@ -315,6 +326,19 @@ Deno.test("run() begins no other job when its signal is aborted between two", as
   );
   assertEquals(runs.map(({ id }) => id), ["a"]);
   assertEquals((await schedule.list()).map(({ id }) => id), ["b"]);
+});
+
+Deno.test("run() removes its abort listener when it settles", async () => {
+  using test = bed();
+  const { signal } = new AbortController();
+  const listeners = new Set<unknown>();
+  signal.addEventListener = (_: string, listener: unknown) =>
+    void listeners.add(listener);
+  signal.removeEventListener = (_: string, listener: unknown) =>
+    void listeners.delete(listener);
+  await test.schedule.add({ at: NOON });
+  assertEquals((await test.schedule.run({ signal })).ran, 1);
+  assertEquals(listeners.size, 0);
 });
 
 Deno.test("run() leaves what another version of the code stored", async () => {

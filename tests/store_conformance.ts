@@ -325,6 +325,15 @@ export const STORE_FACTS: Record<
     equal(await store.list(), [["a", 2], ["c", 3]]);
   },
 
+  async "lists backwards in a transaction"(open) {
+    const store = open();
+    const listed = await store.transact(async (transaction) => {
+      for (let i = 10; i < 60; i++) transaction.set(`${i}`, i);
+      return await transaction.list({ reverse: true, limit: 40 });
+    });
+    equal([listed.length, listed[0], listed[39]], [40, ["59", 59], ["20", 20]]);
+  },
+
   async "undoes a transaction whose work throws"(open) {
     const store = open();
     await Promise.all([store.set("a", 1), store.set("b", 2)]);
