@@ -467,6 +467,14 @@ interface Answer {
   rest(): void;
 }
 
+/** What came of an answer that was received to its end. */
+interface Received {
+  /** Its size is known. */
+  readonly version: Version;
+  /** The bytes after the last part, which is not worth being stored twice. */
+  readonly tail: Uint8Array<ArrayBuffer>;
+}
+
 const KEY = "@serviceworker/std";
 const FORMAT = 1;
 const SECOND = 1_000;
@@ -684,7 +692,9 @@ export function createBackgroundFetch(
     const { id, path, title, result, failureReason } = job;
     const native = await findNative(job);
     let downloaded = native?.downloaded ?? 0;
-    const parts = path === "fallback" ? await findParts(id) : undefined;
+    const isPartial = path === "fallback" &&
+      job.files.some(({ stored, version }) => !stored && version);
+    const parts = isPartial ? await findParts(id) : undefined;
     for (const [index, { stored, size, version }] of job.files.entries()) {
       if (stored) downloaded += size;
       else if (parts && version) {
@@ -1080,6 +1090,7 @@ export function createBackgroundFetch(
     const { job, index, parts } = task;
     let { version } = job.files[index] as File;
     let at = version ? sizeOf(await listParts(parts, index, version)) : 0;
+    let tail: Received["tail"] = new Uint8Array();
     if (version?.total !== at) {
       const answer = await ask(
         task,
@@ -1087,9 +1098,9 @@ export function createBackgroundFetch(
         at,
       );
       ({ version, at } = answer);
-      version = await receive(task, answer, onProgress);
+      ({ version, tail } = await receive(task, answer, onProgress));
     }
-    await join(task, version as Version);
+    await join(task, version as Version, tail);
   }
 
   /** Asks for a file, or for the rest of it. */
@@ -1168,12 +1179,12 @@ export function createBackgroundFetch(
     );
   }
 
-  /** Stores the parts of an answer, and resolves with the version, its size known. */
+  /** Stores the parts of an answer. */
   async function receive(
     task: Task,
     { response, version, at, stir, rest }: Answer,
     onProgress: () => void,
-  ): Promise<Version> {
+  ): Promise<Received> {
     const { index, parts, over } = task;
     const { url } = task.job.files[index] as File;
     const job = await read(task.job.id) ?? task.job;
@@ -1184,12 +1195,14 @@ export function createBackgroundFetch(
     let [start, end, told] = [at, at, -Infinity];
     let writing: Promise<void> = Promise.resolve();
 
-    const flush = async () => {
+    const written = async () => {
       await writing;
-      if (await isOver(task.job)) {
-        over.abort();
-        over.signal.throwIfAborted();
-      }
+      if (!await isOver(task.job)) return;
+      over.abort();
+      over.signal.throwIfAborted();
+    };
+    const flush = async () => {
+      await written();
       if (end === start) return;
       // A Response copies what it is made of.
       writing = parts.put(
@@ -1207,6 +1220,7 @@ export function createBackgroundFetch(
         stir();
         onProgress();
         for (let taken = 0; taken < value.length;) {
+          if (end - start === PART_BYTES) await flush();
           const piece = value.subarray(
             taken,
             taken + PART_BYTES - (end - start),
@@ -1214,7 +1228,6 @@ export function createBackgroundFetch(
           buffer.set(piece, end - start);
           taken += piece.length;
           end += piece.length;
-          if (end - start === PART_BYTES) await flush();
         }
         const downloaded = before + end;
         if (job.limit > 0 && downloaded > job.limit) {
@@ -1245,23 +1258,27 @@ export function createBackgroundFetch(
     } finally {
       rest();
     }
-    await flush();
-    await writing;
+    await written();
     const complete = { ...version, total: end };
     if (version.total !== end) await changeFile(task, { version: complete });
-    return complete;
+    return { version: complete, tail: buffer.subarray(0, end - start) };
   }
 
-  /** Puts a file whose parts are there into the cache. */
-  async function join(task: Task, version: Version): Promise<void> {
+  /** Puts a file whose parts, but for its tail, are there into the cache. */
+  async function join(
+    task: Task,
+    version: Version,
+    tail: Received["tail"],
+  ): Promise<void> {
     const { job, index, parts } = task;
     const { url } = job.files[index] as File;
     const { status, statusText, headers, total } = version;
-    const blobs: Blob[] = [];
+    const blobs: BlobPart[] = [];
     for (const part of await listParts(parts, index, version)) {
       const response = await parts.match(part.url);
       if (response) blobs.push(await response.blob());
     }
+    blobs.push(tail);
     // It stays on disk, where the engine reads blobs from there.
     const blob = new Blob(blobs);
     if (blob.size !== total) {
