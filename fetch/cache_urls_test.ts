@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { FakeTime } from "@std/testing/time";
 import { AsyncLocalStorage } from "node:async_hooks";
+import { createCacheStorage } from "../testing/cache_storage.ts";
 import { createHost, type Host } from "../testing/host.ts";
 import { stopAtEachStep } from "../testing/stop_at_each_step.ts";
 import {
@@ -11,6 +12,7 @@ import {
   type CacheURLsWorker,
   handleCacheURLs,
   type HandleCacheURLsOptions,
+  type HandleCacheURLsScope,
 } from "./cache_urls.ts";
 
 const ORIGIN = "https://example.test";
@@ -240,6 +242,86 @@ Deno.test("cacheURLs() rejects with what progress throws", async () => {
   );
   await host.idle();
   host.close();
+});
+
+Deno.test("cacheURLs() rejects when the page has lost its worker", async () => {
+  using time = new FakeTime();
+  const container: { controller: CacheURLsWorker | null } = {
+    controller: {
+      postMessage: (_message, [port]) => (port as MessagePort).close(),
+    },
+  };
+  const result = cacheURLs(container, urls("a")).catch(({ name }) => name);
+  container.controller = null;
+  await time.tickAsync(5_000);
+  assertEquals(await result, "NoWorkerError");
+});
+
+Deno.test("cacheURLs() removes its abort listener when it settles", async () => {
+  const { host, container } = await start(() => new Response("x"));
+  const { signal } = new AbortController();
+  let listeners = 0;
+  const { addEventListener, removeEventListener } = signal;
+  Object.assign(signal, {
+    addEventListener(...args: [string, () => void]) {
+      listeners++;
+      addEventListener.apply(signal, args);
+    },
+    removeEventListener(...args: [string, () => void]) {
+      listeners--;
+      removeEventListener.apply(signal, args);
+    },
+  });
+  await cacheURLs(container, urls("a"), { signal });
+  assertEquals(listeners, 0);
+  host.close();
+});
+
+/** A worker that answers on a port, with the browser's own timers. */
+function handle(parts: Partial<HandleCacheURLsScope>): CacheURLsWorker {
+  const listener = handleCacheURLs({
+    caches: createCacheStorage(),
+    registration: { scope: `${ORIGIN}/` },
+    fetch: () => Promise.resolve(new Response("x")),
+    ...parts,
+  }, { cache: "c" });
+  return {
+    postMessage: (data, ports) =>
+      listener({
+        data,
+        ports: ports as MessagePort[],
+        waitUntil: (promise) => void promise,
+      }),
+  };
+}
+
+Deno.test("handleCacheURLs() lets go of what it does not store, and of its timers", async () => {
+  let isCancelled = false;
+  const body = new ReadableStream({ cancel: () => void (isCancelled = true) });
+  const worker = handle({
+    fetch: ({ url }) =>
+      Promise.resolve(
+        url.endsWith("/a")
+          ? new Response("x")
+          : new Response(body, { status: 404 }),
+      ),
+  });
+  const items = await cacheURLs(worker, urls("a", "b"));
+  assertEquals(brief(items), ["a stored", "b failed"]);
+  assertEquals(isCancelled, true);
+});
+
+Deno.test("handleCacheURLs() tells that storage is blocked", async () => {
+  const worker = handle({
+    caches: {
+      open: () => Promise.reject(new DOMException("No", "SecurityError")),
+    },
+  });
+  const [allowed] = await cacheURLs(worker, urls("a"));
+  assertEquals(allowed?.error, "SecurityError: No");
+  // Nobody waits for the cache.
+  const [other] = await cacheURLs(worker, ["https://elsewhere.test/"]);
+  assert(other?.error?.includes("it is not allowed"));
 });
 
 Deno.test("cacheURLs() is done wherever the worker is stopped", async () => {

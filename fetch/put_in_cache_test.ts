@@ -145,15 +145,16 @@ Deno.test("putInCache() makes room, and stores the response then", async () => {
 
 Deno.test("putInCache() resolves with false where no room can be made, and tries once", async () => {
   const { cache } = await open(10_000);
-  let made = 0;
-  const makeRoom = () => made++;
+  const made: unknown[] = [];
+  const makeRoom = (bytes: unknown) => made.push(bytes);
   assertEquals(await putInCache(cache, URL_A, bytes(20_000)), false);
   const response = bytes(20_000, {
     "content-encoding": "gzip",
     "content-length": "9",
   });
   assertEquals(await putInCache(cache, URL_A, response, { makeRoom }), false);
-  assertEquals(made, 1);
+  // Of what was encoded, nobody knows how much it is.
+  assertEquals(made, [undefined]);
   assertEquals(await cache.keys(), []);
 });
 

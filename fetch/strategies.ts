@@ -498,7 +498,6 @@ export async function cacheOnly(
   event: StrategyEvent,
   options: CacheOnlyOptions,
 ): Promise<Response> {
-  begin(event, options);
   drain(event);
   return await match(event, options) ??
     await answer(

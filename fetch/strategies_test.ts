@@ -98,15 +98,21 @@ Deno.test("cacheFirst() takes an open cache, or a promise of it", async () => {
   const { host, page } = await open(
     async (event) => {
       const opened = caches.open(cache);
-      const first = await cacheFirst(event, { cache: opened });
-      await cacheFirst(event, { cache: await opened });
-      return first;
+      const isPromise = event.request.url.endsWith("promise");
+      return await cacheFirst(event, {
+        cache: isPromise ? opened : await opened,
+      });
     },
     { network: network.handle },
   );
-  assertEquals(await textOf(page.fetch("/r")), "network");
-  await host.idle();
-  assertEquals(await copyOf(host), "network");
+  for (const path of ["/r", "/r?promise"]) {
+    for (let times = 0; times < 2; times++) {
+      assertEquals(await textOf(page.fetch(path)), "network");
+      await host.idle();
+    }
+    assertEquals(await copyOf(host, path), "network");
+  }
+  assertEquals(network.count, 2);
   host.close();
 });
 
@@ -282,6 +288,75 @@ Deno.test("networkFirst() waits for the network after timeout without a copy", a
   host.close();
 });
 
+Deno.test("networkFirst() keeps the worker alive for what comes late, or fails", async () => {
+  using time = new FakeTime();
+  for (const isThere of [true, false]) {
+    const late = Promise.withResolvers<Response>();
+    const lifetimes: Promise<unknown>[] = [];
+    const stored: string[] = [];
+    const answer = networkFirst({
+      ...eventFor(),
+      waitUntil: (promise) => lifetimes.push(promise),
+    }, {
+      cache: {
+        match: () => Promise.resolve(new Response("copy")),
+        put: async (_, response) => void stored.push(await response.text()),
+      },
+      timeout: 1_000,
+      fetch: () => late.promise,
+    });
+    await time.tickAsync(1_000);
+    assertEquals(await textOf(answer), "copy");
+    assertEquals(lifetimes.length, 1);
+    if (isThere) late.resolve(new Response("late"));
+    else late.reject(new TypeError("Offline"));
+    for (const lifetime of lifetimes) await lifetime;
+    assertEquals(stored, isThere ? ["late"] : []);
+  }
+});
+
+Deno.test("networkFirst() lets go of the 5xx for which the copy stands in", async () => {
+  let isCancelled = false;
+  const lifetimes: Promise<unknown>[] = [];
+  const failed = new Response(
+    new ReadableStream({ cancel: () => void (isCancelled = true) }),
+    { status: 500 },
+  );
+  const response = await networkFirst({
+    ...eventFor(),
+    waitUntil: (promise) => lifetimes.push(promise),
+  }, {
+    cache: {
+      match: () => Promise.resolve(new Response("copy")),
+      put: () => Promise.resolve(),
+    },
+    fetch: () => Promise.resolve(failed),
+  });
+  assertEquals(await response.text(), "copy");
+  await Promise.all(lifetimes);
+  assertEquals(isCancelled, true);
+});
+
+Deno.test("networkFirst() rejects when the page has given up, and looks for no copy", async () => {
+  const reason = new RangeError("Enough");
+  const controller = new AbortController();
+  const { signal } = controller;
+  const request = new Request(`${ORIGIN}/r`, { signal });
+  const answer = networkFirst({ ...eventFor(), request }, {
+    cache: {
+      match: () => Promise.reject(new Error("It was looked for")),
+      put: () => Promise.resolve(),
+    },
+    fetch: ({ signal }) =>
+      new Promise((_, reject) => {
+        signal.addEventListener("abort", () => reject(signal.reason));
+      }),
+    fallback: new Response("fallback"),
+  });
+  controller.abort(reason);
+  assertEquals(await answer.catch((error) => error), reason);
+});
+
 Deno.test("networkFirst() gives a copy only for as long as stale-if-error allows, if told to", async () => {
   const start = Date.UTC(2026, 0, 1);
   const network = new Network();
@@ -304,6 +379,14 @@ Deno.test("networkFirst() gives a copy only for as long as stale-if-error allows
   host.clock.set(start + 91_000);
   assertEquals(await textOf(page.fetch("/r")), "failed");
   await keep(host);
+  assertEquals(await textOf(page.fetch("/r")), "failed");
+  const dates = {
+    date: new Date(start).toUTCString(),
+    expires: new Date(start + 100_000).toUTCString(),
+  };
+  await keep(host, "copy", { headers: dates });
+  assertEquals(await textOf(page.fetch("/r")), "copy");
+  host.clock.set(start + 101_000);
   assertEquals(await textOf(page.fetch("/r")), "failed");
   host.close();
 });
@@ -369,6 +452,11 @@ Deno.test("staleWhileRevalidate() asks on condition, and renews the headers of a
   assertEquals(copy?.status, 200);
   assertEquals(copy?.headers.get("x-checked"), "yes");
   assertEquals(copy?.headers.get("x-old"), "yes");
+  // It no longer holds.
+  network.answer = () => new Response("other", { headers: { etag: '"2"' } });
+  assertEquals(await textOf(page.fetch("/r")), "network");
+  await host.idle();
+  assertEquals(await copyOf(host), "other");
   host.close();
 });
 
@@ -530,6 +618,24 @@ Deno.test("networkOnly() falls back to a URL in any cache, or to what has failed
   await opened.put("/offline.html", new Response("offline"));
   assertEquals(await textOf(page.fetch("/r")), "offline");
   host.close();
+});
+
+Deno.test("networkOnly() gives what has failed where the fallback is not there, or says so", async () => {
+  const failed = () => Promise.resolve(new Response("failed", { status: 500 }));
+  const fallback = (_: Request, reason: unknown) => reason as Response;
+  const same = networkOnly(eventFor(), { fetch: failed, fallback });
+  assertEquals(await textOf(same), "failed");
+
+  const { caches } = globalThis;
+  const define = (value: unknown) =>
+    Object.defineProperty(globalThis, "caches", { value, configurable: true });
+  using stack = new DisposableStack();
+  stack.defer(() => define(caches));
+  define({
+    match: () => Promise.reject(new DOMException("", "SecurityError")),
+  });
+  const blocked = networkOnly(eventFor(), { fetch: failed, fallback: "/else" });
+  assertEquals(await textOf(blocked), "failed");
 });
 
 Deno.test("cacheFirst() leaves other methods alone", async () => {
@@ -700,6 +806,36 @@ Deno.test("cacheOnly() finds the copy by key and matchOptions", async () => {
   await keep(host);
   assertEquals(await textOf(page.fetch("/r/other")), "copy");
   host.close();
+});
+
+Deno.test("cacheFirst() stores under the key, with its query", async () => {
+  const { host, page } = await open(
+    (event) => cacheFirst(event, { cache, key: () => "/r?a=1&b=2" }),
+    { network: () => new Response("network") },
+  );
+  await page.fetch("/r/other");
+  await host.idle();
+  const keys = await (await host.caches.open(cache)).keys();
+  assertEquals(keys.map(({ url }) => url), [`${ORIGIN}/r?a=1&b=2`]);
+  host.close();
+});
+
+Deno.test("networkFirst() stores though the event has failed", async () => {
+  const stored: string[] = [];
+  const lifetimes: Promise<unknown>[] = [];
+  await networkFirst({
+    request: new Request(`${ORIGIN}/r`),
+    handled: Promise.reject(new DOMException("It failed", "NetworkError")),
+    waitUntil: (promise) => lifetimes.push(promise),
+  }, {
+    cache: {
+      match: () => Promise.resolve(undefined),
+      put: async (_, response) => void stored.push(await response.text()),
+    },
+    fetch: () => Promise.resolve(new Response("network")),
+  });
+  await Promise.all(lifetimes);
+  assertEquals(stored, ["network"]);
 });
 
 Deno.test("networkFirst() never replaces a copy by a body that breaks off", async () => {
@@ -964,6 +1100,32 @@ function manual(): {
   return state;
 }
 
+for (const strategy of [cacheFirst, networkFirst, staleWhileRevalidate, race]) {
+  Deno.test(`${strategy.name}() rejects with the reason of an already aborted signal, and reads the preload`, async () => {
+    const reason = new RangeError("Enough");
+    const request = new Request(`${ORIGIN}/r`);
+    Object.defineProperty(request, "mode", { value: "navigate" });
+    const preload = new Response("network");
+    for (const preloadResponse of [undefined, Promise.resolve(preload)]) {
+      const lifetimes: Promise<unknown>[] = [];
+      const answer = strategy({
+        request,
+        preloadResponse,
+        waitUntil: (promise) => lifetimes.push(promise),
+      }, {
+        cache: {
+          match: () => Promise.resolve(new Response("copy")),
+          put: () => Promise.resolve(),
+        },
+        signal: AbortSignal.abort(reason),
+      });
+      assertEquals(await answer.catch((error) => error), reason);
+      await Promise.all(lifetimes);
+    }
+    assertEquals(preload.bodyUsed, true);
+  });
+}
+
 Deno.test("networkOnly() rejects with the reason of an already aborted signal", async () => {
   const reason = new RangeError("Enough");
   const { fetch } = manual();
@@ -1079,14 +1241,53 @@ Deno.test("networkOnly() asks for what is only asked for by DevTools", async () 
     Object.defineProperty(request, name ?? "", { value });
   }
   const sent: Request[] = [];
-  await networkOnly({ request, waitUntil() {} }, {
-    fetch: (request) => {
-      sent.push(request);
-      return Promise.resolve(new Response());
-    },
-  });
+  const send = (request: Request) =>
+    networkOnly({ request, waitUntil() {} }, {
+      fetch: (request) => {
+        sent.push(request);
+        return Promise.resolve(new Response());
+      },
+    });
+  await send(request);
   assertEquals(sent[0] === request, false);
   assertEquals(sent[0]?.url, request.url);
+  // Any other goes as it is.
+  const plain = new Request(`${ORIGIN}/r`);
+  await send(plain);
+  assertEquals(sent[1] === plain, true);
+});
+
+Deno.test("networkOnly() shares no request that changes something", async () => {
+  const inFlight = new Map<string, StrategyFetch>();
+  let count = 0;
+  const send = () =>
+    networkOnly({
+      request: new Request(`${ORIGIN}/r`, { method: "DELETE" }),
+      waitUntil() {},
+    }, {
+      inFlight,
+      fetch: () => Promise.resolve(new Response(String(++count))),
+    });
+  const texts = await Promise.all([send(), send()].map(textOf));
+  assertEquals(texts, ["1", "2"]);
+});
+
+Deno.test("networkOnly() aborts an image after timeout, and a range that a script asks for", async () => {
+  using time = new FakeTime();
+  const headers = { range: "bytes=0-" };
+  const image = new Request(`${ORIGIN}/r`);
+  Object.defineProperty(image, "mode", { value: "no-cors" });
+  for (const request of [image, new Request(`${ORIGIN}/r`, { headers })]) {
+    const network = manual();
+    const answer = networkOnly({ request, waitUntil() {} }, {
+      timeout: 1_000,
+      fetch: network.fetch,
+    });
+    const failed = assertRejects(() => answer, DOMException, "within 1000 ms");
+    await time.tickAsync(1_000);
+    await failed;
+    assertEquals(network.aborted, true);
+  }
 });
 
 Deno.test("networkOnly() passes on the range that a media element asks for", async () => {
