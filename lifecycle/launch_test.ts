@@ -290,6 +290,13 @@ Deno.test("launch() navigates a window of which no consumer is set", async () =>
   assertEquals(scope.calls, ["focus 0", "navigate 0"]);
 });
 
+Deno.test("launch() tells a window that no worker controls", async () => {
+  const scope = scopeOf({ controlled: false });
+  const { clientMode, consumed } = await launch(scope, "/7");
+  assertEquals([clientMode, consumed], ["focus-existing", true]);
+  assertEquals(scope.calls, ["focus 0", "post 0"]);
+});
+
 Deno.test("launch() navigates a window that this worker controls", async () => {
   const scope = scopeOf({ controlled: false }, {});
   const options = { clientMode: "navigate-existing" } as const;

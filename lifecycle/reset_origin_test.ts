@@ -58,6 +58,17 @@ function emptyWindow(scope: Partial<ResetOriginScope> = {}) {
   };
 }
 
+/** A window that never says which caches there are, and whether it was asked. */
+function silentWindow() {
+  const { promise: asked, resolve } = Promise.withResolvers<void>();
+  const keys = () => {
+    resolve();
+    return new Promise<string[]>(() => {});
+  };
+  const caches = { keys, delete: () => Promise.resolve(true) };
+  return { window: emptyWindow({ caches }), asked };
+}
+
 Deno.test("resetOrigin() deletes everything and reloads", async () => {
   const { host, window, left, reloads } = await start();
   assertEquals((await left()).length, 6);
@@ -240,15 +251,46 @@ Deno.test("resetOrigin() rejects with the reason of a signal aborted later", asy
   const reason = new Error("stop");
   const controller = new AbortController();
   const { signal } = controller;
-  const reset = resetOrigin(
-    emptyWindow({
-      caches: {
-        keys: () => new Promise(() => {}),
-        delete: () => Promise.resolve(true),
-      },
-    }),
-    { signal },
-  );
+  const { window, asked } = silentWindow();
+  const reset = resetOrigin(window, { signal });
+  await asked;
   controller.abort(reason);
   assertStrictEquals(await assertRejects(() => reset), reason);
+});
+
+Deno.test("resetOrigin() reports what has not answered within five seconds", async () => {
+  using time = new FakeTime();
+  const { window, asked } = silentWindow();
+  const reset = resetOrigin(window);
+  await asked;
+  await time.tickAsync(5_000);
+  const { failed, reloading } = await reset;
+  assertEquals(
+    failed.map(({ kind, name, error }) => [kind, name, String(error)]),
+    [[
+      "cache",
+      undefined,
+      "TimeoutError: Cannot reset the origin: 5 seconds have passed",
+    ]],
+  );
+  assertEquals(reloading, false);
+});
+
+Deno.test("resetOrigin() removes its abort listeners when it settles", async () => {
+  const { host, window } = await start();
+  const { signal } = new AbortController();
+  let listeners = 0;
+  const add = signal.addEventListener.bind(signal);
+  signal.addEventListener = (
+    type: string,
+    listener: EventListenerOrEventListenerObject,
+    options: AddEventListenerOptions = {},
+  ) => {
+    listeners++;
+    options.signal?.addEventListener("abort", () => listeners--);
+    add(type, listener, options);
+  };
+  await resetOrigin(window, { signal });
+  assertEquals(listeners, 0);
+  host.close();
 });
