@@ -157,7 +157,8 @@ const ERRORS: Record<string, new (message: string) => Error> = {
  * null or has no controller; "DataCloneError" if question or answer cannot be
  * cloned; "NoHandlerError" if `respond` has no handler for it;
  * "DisconnectedError" if the worker is, or became, redundant; "TimeoutError" if
- * no answer came in 30 seconds, as when the other side closed the port.
+ * no answer came in 30 seconds, as when the other side closed the port or cannot
+ * read the question.
  *
  * @example Asking a worker for its version
  * ```ts

@@ -236,7 +236,7 @@ async function refuse(
     port,
     new DOMException(
       `Cannot answer the request: there is no handler for ${
-        JSON.stringify(type)
+        typeof type === "string" ? JSON.stringify(type) : typeof type
       }`,
       "NoHandlerError",
     ),

@@ -108,7 +108,9 @@ Deno.test("respond() refuses a question without a handler at once", async () => 
     'Cannot answer the request: there is no handler for "verison"',
   );
   await named(request(bed.target, { type: "toString" }), "NoHandlerError");
-  await named(request(bed.target, {}), "NoHandlerError");
+  for (const type of [undefined, null, 1n, {}]) {
+    await named(request(bed.target, { type }), "NoHandlerError");
+  }
 });
 
 Deno.test("respond() leaves a question to a listener that has its handler", async () => {
