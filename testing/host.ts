@@ -160,7 +160,11 @@ export interface Host<P extends object = object> extends Disposable {
   readonly backgroundFetches: readonly HostBackgroundFetch[];
   /** The badge of the app: a number, 0 for one without a number, or none. */
   readonly badge: number | undefined;
-  /** What listeners of the worker threw, and its script when it was evaluated again. Empty it if that was expected: `close()` throws otherwise. */
+  /**
+   * What listeners of the worker threw and nobody caught, and its script when it
+   * was evaluated again. The next method of the host that waits for the worker
+   * rejects with it and empties this, at the latest `close()`.
+   */
   readonly errors: unknown[];
   /** What happened: every start and stop, every step, every rejected lifetime. */
   readonly log: readonly string[];
@@ -987,13 +991,14 @@ export function createHost<P extends object = object>(
 
   function close(): void {
     core.close();
-    const [cause, ...more] = core.errors;
-    if (core.errors.length === 0) return;
-    const others = more.length > 0 ? `, and ${more.length} more` : "";
-    throw new Error(
-      `Cannot close the host: the worker threw what nobody caught, ${cause}${others}`,
-      { cause },
-    );
+    core.throwErrors();
+  }
+
+  /** Passes on how it ended, or what the worker threw meanwhile. */
+  async function watched<T>(work: Promise<T>): Promise<T> {
+    const result = await work;
+    core.throwErrors();
+    return result;
   }
 
   return {
@@ -1030,22 +1035,27 @@ export function createHost<P extends object = object>(
       const url = typeof script === "function" || isModule(script)
         ? core.deploy("/sw.js", script as HostScript)
         : script;
-      const registration = await realm.settled(core.install(url, scope));
+      const registration = await watched(
+        realm.settled(core.install(url, scope)),
+      );
       return realm.registrationOf(registration) as unknown as HostRegistration;
     },
     deploy(url, script) {
       core.deploy(url, script as HostScript);
     },
     openWindow: async (url, options) =>
-      await core.openWindow(String(url), options) as unknown as HostWindow,
+      await watched(
+        core.openWindow(String(url), options),
+      ) as unknown as HostWindow,
     stopWorker: () => core.stopWorkers(),
     stopAtStep: (step) => core.stopAtStep(step),
     dispatchSyncEvent: (tag, { lastChance = false } = {}) =>
-      core.syncs.dispatch(tag, lastChance),
-    dispatchPeriodicSyncEvent: (tag) => core.periodicSyncs.dispatch(tag),
-    deliverPushMessage: (data) => core.pushes.deliver(data),
-    expirePushSubscription: () => core.pushes.expire(),
-    idle: ({ signal } = {}) => core.idle(signal),
+      watched(core.syncs.dispatch(tag, lastChance)),
+    dispatchPeriodicSyncEvent: (tag) =>
+      watched(core.periodicSyncs.dispatch(tag)),
+    deliverPushMessage: (data) => watched(core.pushes.deliver(data)),
+    expirePushSubscription: () => watched(core.pushes.expire()),
+    idle: ({ signal } = {}) => watched(core.idle(signal)),
     close,
     [Symbol.dispose]: close,
   };

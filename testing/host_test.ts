@@ -445,19 +445,53 @@ Deno.test("a host is closed at the end of its block", async () => {
   assertEquals(kept.windows, []);
 });
 
-Deno.test("what a listener throws fails the test, unless it was expected", async () => {
-  const host = createHost();
-  await host.register((scope) => {
-    scope.addEventListener("message", () => {
-      throw new Error("in a listener");
+Deno.test("what a listener throws is told by the method that waits for it, once", () =>
+  withHost({}, async (host) => {
+    const registration = await host.register((scope) => {
+      for (const type of ["message", "sync", "notificationclick"] as const) {
+        scope.addEventListener(type, () => {
+          throw new Error(`in ${type}`);
+        });
+      }
     });
-  });
-  const page = await host.openWindow("/");
-  page.postMessage(1);
-  await host.idle();
-  assertThrows(() => host.close(), Error, "in a listener");
-  host.errors.length = 0;
-  host.close();
+    const page = await host.openWindow("/");
+    page.postMessage(1);
+    page.postMessage(2);
+    const error = await assertRejects(
+      () => host.idle(),
+      Error,
+      "Cannot go on: the worker threw what nobody caught, Error: in message, and 1 more",
+    );
+    assertInstanceOf(error.cause, Error);
+    await host.idle();
+    await assertRejects(
+      () => host.dispatchSyncEvent("x"),
+      Error,
+      "in sync",
+    );
+    await registration.showNotification("title");
+    await assertRejects(
+      () => host.notifications[0]?.click() ?? Promise.resolve(),
+      Error,
+      "in notificationclick",
+    );
+  }));
+
+Deno.test("what a listener throws fails the test at its end, unless it was expected", async () => {
+  for (const expected of [false, true]) {
+    const host = createHost();
+    const registration = await host.register((scope) => {
+      scope.addEventListener("message", () => {
+        throw new Error("in a listener");
+      });
+    });
+    registration.active?.postMessage(null);
+    await host.clock.advance(0);
+    assertEquals(host.errors.map(String), ["Error: in a listener"]);
+    if (expected) host.errors.length = 0;
+    else assertThrows(() => host.close(), Error, "in a listener");
+    host.close();
+  }
 });
 
 Deno.test("an error event of the scope can prevent that", () =>
@@ -537,8 +571,11 @@ Deno.test("what a script throws when it is evaluated again is an error", () =>
     host.stopWorker();
     page.postMessage(null);
     page.postMessage(null);
-    await host.idle();
-    assertEquals(host.errors.splice(0).map(String), ["Error: the second time"]);
+    await assertRejects(
+      () => host.idle(),
+      Error,
+      "nobody caught, Error: the second time",
+    );
     assertStringIncludes(
       host.log.join("\n"),
       "message was not dispatched: Error: the second time",
@@ -2257,6 +2294,19 @@ Deno.test("idle() rejects after ten seconds, with what is going on", async () =>
   assertEquals((await rejected).name, "TimeoutError");
   host.close();
 });
+
+Deno.test("log tells that nobody listens", () =>
+  withHost({}, async (host) => {
+    await host.register(() => {});
+    await host.dispatchPeriodicSyncEvent("x");
+    assertEquals(host.log, [
+      "start https://example.test/sw.js, life 1",
+      "https://example.test/sw.js listens for nothing",
+      'step 1: dispatch periodicsync "x"',
+      "nobody listens for periodicsync",
+      'step 2: end periodicsync "x"',
+    ]);
+  }));
 
 Deno.test("log tells every start, step, stop and rejection", () =>
   withHost({}, async (host) => {

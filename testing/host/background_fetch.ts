@@ -235,7 +235,11 @@ export class BackgroundFetches {
       title: job.title,
       downloaded: job.downloaded,
       result: job.result,
-      click: () => this.#fire("backgroundfetchclick", job),
+      click: async () => {
+        const succeeded = await this.#fire("backgroundfetchclick", job);
+        this.#core.throwErrors();
+        return succeeded;
+      },
       abort: () => Promise.resolve(void this.abort(job)),
     }));
   }

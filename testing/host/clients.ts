@@ -105,8 +105,8 @@ export class Clients {
       (type === "window" || type === "all") &&
       (includeUncontrolled || page.controller === this.#life.worker)
     );
-    // Those that were never focused stay in the order of their creation.
-    found.sort((a, b) => b.lastFocus - a.lastFocus);
+    // It is the window that was focused, and the page that is old.
+    found.sort((a, b) => b.lastFocus - a.lastFocus || a.arrived - b.arrived);
     return Promise.resolve(
       found.map((page) => new WindowClient(this.#life, page)),
     );

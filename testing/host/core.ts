@@ -180,6 +180,18 @@ export class Core {
     }
   }
 
+  /** Throws what the worker threw, once. */
+  throwErrors(): void {
+    const errors = this.errors.splice(0);
+    if (errors.length === 0) return;
+    const [cause] = errors;
+    const others = errors.length > 1 ? `, and ${errors.length - 1} more` : "";
+    throw new Error(
+      `Cannot go on: the worker threw what nobody caught, ${cause}${others}`,
+      { cause },
+    );
+  }
+
   #busyError(): DOMException {
     const labels = [...this.#busy.values()].join(", ");
     const step = this.log.findLast((line) => line.startsWith("step"));

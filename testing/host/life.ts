@@ -47,6 +47,8 @@ export class Life {
   readonly scope: ServiceWorkerGlobalScope;
   /** The types of event that the script listened for. */
   readonly listenedFor = new Set<string>();
+  /** Those that it listened for too late. */
+  readonly #late = new Set<string>();
   #isEvaluated = false;
   /** Settles when the script has been evaluated, or cannot be. */
   readonly evaluated: Promise<void>;
@@ -98,11 +100,16 @@ export class Life {
   /** Notes that the script listens for a type of event. */
   listen(type: string): void {
     if (!this.#isEvaluated) this.listenedFor.add(type);
-    else if (!this.listenedFor.has(type)) {
+    else if (!this.listensFor(type)) {
+      this.#late.add(type);
       this.#core.write(
         `too late to listen for ${type}: the script had been evaluated`,
       );
     }
+  }
+
+  listensFor(type: string): boolean {
+    return this.listenedFor.has(type) || this.#late.has(type);
   }
 
   /** Calls a listener; what it throws is an uncaught error of the worker. */

@@ -161,6 +161,7 @@ export class Notifications {
       const notification = life.gate.out(shown, "Notification");
       return new NotificationEvent(type, { notification, action });
     });
+    this.#core.throwErrors();
     return outcome?.status === "fulfilled";
   }
 }

@@ -27,6 +27,8 @@ export class Window extends Target {
   frozen = false;
   closed = false;
   response = new Response();
+  /** When its page came, in order. */
+  arrived = 0;
   /** When it was focused, in order; 0 means never. */
   lastFocus = 0;
   controller: Worker | null = null;
@@ -187,6 +189,7 @@ export class Window extends Target {
     this.#navigation = undefined;
     this.#document.abort(gone(this.url));
     this.#document = new AbortController();
+    this.arrived = this.core.nextNumber();
     Object.assign(this, { id, url, response, controller });
     this.#held = [];
     this.core.locks.release(this);

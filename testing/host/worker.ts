@@ -99,6 +99,9 @@ export class Worker {
       if (this.life === life) this.life = undefined;
       throw error;
     }
+    if (!this.#handled && life.listenedFor.size === 0) {
+      this.core.write(`${this.scriptURL} listens for nothing`);
+    }
     this.#handled ??= new Set(life.listenedFor);
     this.#rest(life);
     return life;
@@ -135,6 +138,9 @@ export class Worker {
       if (!life.step(`dispatch ${label}`)) return { status: "stopped" };
       clearRest(life, this.core);
       const event = create(life);
+      if (!life.listensFor(event.type)) {
+        this.core.write(`nobody listens for ${event.type}`);
+      }
       const { scope } = life;
       const end = ExtendableEvent.live(
         event,
