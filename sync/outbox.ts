@@ -1063,18 +1063,22 @@ export function createOutbox<T = Request>(
     read: Promise<R>,
     signal: AbortSignal | undefined,
   ): Promise<R> {
-    const deadline = new AbortController();
-    const timer = abortAfter(deadline, READING, "add", "the reading of a body");
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = signal
+      ? undefined
+      : expire(reject, READING, "add", "the reading of a body");
     const before = key === undefined ? undefined : turns.get(key);
-    const both = Promise.all([read, before]);
-    const mine = unlessAborted(both, signal ?? deadline.signal);
-    const turn = Promise.allSettled([mine, before]);
+    const both = before ? Promise.all([read, before]).then(() => read) : read;
+    const mine = signal
+      ? unlessAborted(both, signal)
+      : Promise.race([both, late]);
     if (key !== undefined) {
+      const turn = Promise.allSettled([mine, before]);
       turns.set(key, turn);
       void turn.then(() => turns.get(key) === turn && turns.delete(key));
     }
     try {
-      return (await mine)[0];
+      return await mine;
     } finally {
       clearTimeout(timer);
     }
@@ -1436,7 +1440,8 @@ export function createOutbox<T = Request>(
     const { signal } = controller;
     const bytes = entry.request?.size ?? 0;
     const patience = SENDING + bytes / BYTES_A_SECOND * SECOND;
-    const timer = abortAfter(controller, patience, "send", "the attempt");
+    const abort = (reason: unknown) => controller.abort(reason);
+    const timer = expire(abort, patience, "send", "the attempt");
     try {
       const answer = await unlessAborted(sendEntry(entry, signal), signal);
       // Whatever becomes of the body: what the server did is known.
@@ -1481,10 +1486,8 @@ export function createOutbox<T = Request>(
     if (!(answer instanceof Response)) return { end: "sent" };
     const { status, type, headers } = answer;
     if (type === "error") return unreachable("a network error");
-    if (type.startsWith("opaque")) {
-      return acceptOpaque
-        ? { end: "sent" }
-        : { end: "failed", failure: OPAQUE };
+    if (type.startsWith("opaque") && !acceptOpaque) {
+      return { end: "failed", failure: OPAQUE };
     }
     // A body that nobody reads is kept, with its connection, by the browser.
     const isSent = status < 400;
@@ -1492,9 +1495,8 @@ export function createOutbox<T = Request>(
     if (isSent) return { end: "sent" };
     const message = `the server answered ${status}`;
     const failure: OutboxFailure = { reason: "status", message, status, body };
-    return TRANSIENT_REGEXP.test(`${status}`)
-      ? { end: "again", failure, retryAfter: retryAfterOf(headers) }
-      : { end: "failed", failure };
+    const end = TRANSIENT_REGEXP.test(`${status}`) ? "again" : "failed";
+    return { end, failure, retryAfter: retryAfterOf(headers) };
   }
 
   // Looking.
@@ -1807,15 +1809,15 @@ async function readSome({ body }: Response, limit: number): Promise<string> {
   return text;
 }
 
-/** Aborts after a time, with an error that says what has not ended. */
-function abortAfter(
-  controller: AbortController,
+/** Calls `end` after a time, with an error that says what has not ended. */
+function expire(
+  end: (reason: unknown) => void,
   time: number,
   verb: string,
   what: string,
 ): ReturnType<typeof setTimeout> {
   return setTimeout(() => {
-    controller.abort(
+    end(
       new DOMException(
         `Cannot ${verb} the entry: ${what} has not ended after ${
           time / SECOND
