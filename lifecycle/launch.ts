@@ -296,7 +296,6 @@ async function deliver<C extends LaunchClient<C>>(
     isOver = true;
     clearInterval(posting);
     clearTimeout(timer);
-    signal.removeEventListener("abort", giveUp);
     for (const port of ports) port.close();
   }
 }

@@ -428,6 +428,29 @@ Deno.test("launch() does nothing more once its signal is aborted", async () => {
   }
 });
 
+Deno.test("launch() takes no other window once its signal is aborted", async () => {
+  for (const others of [[], [{}]]) {
+    const controller = new AbortController();
+    const focus = () => {
+      controller.abort();
+      return gone();
+    };
+    const scope = scopeOf({ focus }, ...others);
+    await assertRejects(() => launch(scope, "/7", controller));
+    await tick();
+    assertEquals(scope.calls, []);
+  }
+});
+
+Deno.test("launch() tells no window once its signal is aborted", async () => {
+  const controller = new AbortController();
+  const focus = () => Promise.resolve(controller.abort());
+  const scope = scopeOf({ focus });
+  await assertRejects(() => launch(scope, "/7", controller));
+  await tick();
+  assertEquals(scope.calls, []);
+});
+
 Deno.test("launch() rejects only the call whose signal is aborted", async () => {
   const controller = new AbortController();
   const aborted = launch(
