@@ -261,10 +261,16 @@ Deno.test("request() aborts the handler's signal", async () => {
 
 Deno.test("request() rejects after its default deadline", async () => {
   using time = new FakeTime();
+  using clock = movableClock();
   using bed = worker(silent);
   const answer = request(bed.target, 1);
-  const ended = named(answer, "TimeoutError");
-  await time.tickAsync(30_000);
+  let isPending = true;
+  const ended = named(answer, "TimeoutError").then(() => isPending = false);
+  for (let second = 1; second <= 30; second++) {
+    assert(isPending, `it ended before ${second} s`);
+    clock.forward(1_000);
+    await time.tickAsync(1_000);
+  }
   await ended;
 });
 

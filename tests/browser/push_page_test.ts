@@ -1,25 +1,17 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { browserTest as declare, type BrowserTestContext } from "./harness.ts";
+import { browserTestOf } from "./harness.ts";
 
 type Page = typeof import("./fixtures/push_state_page.ts");
 
-function browserTest(
-  name: string,
-  options: Partial<Parameters<typeof declare>[1]>,
-  run: (context: BrowserTestContext<Page>) => Promise<void>,
-): void {
-  declare<Page>(name, {
-    worker: "./fixtures/push_state_worker.ts",
-    page: "./fixtures/push_state_page.ts",
-    ...options,
-  }, run);
-}
+const browserTest = browserTestOf<Page>({
+  worker: "./fixtures/push_state_worker.ts",
+  page: "./fixtures/push_state_page.ts",
+});
 
 browserTest(
   "subscribe() says what browser and user permit, in page and worker",
-  { notifications: true },
   async ({ page, engine, setNotificationPermission }) => {
     await page.register();
     const key = await publicKey();
@@ -43,11 +35,11 @@ browserTest(
     assertEquals(await page.call("ask", "renew"), "prompt");
     assertEquals(await page.call("reported"), []);
   },
+  { notifications: true },
 );
 
 browserTest(
   "subscribe() takes a key as text, bytes or JWK, and replaces another",
-  { push: true },
   async ({ page, push }) => {
     await page.register();
     const { publicKey: text } = push.keys;
@@ -69,11 +61,11 @@ browserTest(
     assertNotEquals(other.endpoint, first.endpoint);
     assertEquals(await page.call("reported"), [[false, true], [true, true]]);
   },
+  { push: true },
 );
 
 browserTest(
   "renew() finds what was lost, and unsubscribe() ends it for good",
-  { push: true },
   async ({ page, push, setNotificationPermission }) => {
     await page.register();
     await page.call("subscribe", push.keys.publicKey);
@@ -91,11 +83,11 @@ browserTest(
       [true, false],
     ]);
   },
+  { push: true },
 );
 
 browserTest(
   "createBadge() in page and worker at once loses no count",
-  {},
   async ({ page, engine }) => {
     await page.register();
     const { count, shown } = await page.call("count", 20);
@@ -109,7 +101,6 @@ browserTest(
 
 browserTest(
   "notify() replaces the default when a slow handler is done",
-  { notifications: true },
   async ({ page, engine, server, notifications }) => {
     // Of the browser: Chromium may leave on the desktop what it has just shown.
     async function isShown(title: string): Promise<void> {
@@ -132,11 +123,11 @@ browserTest(
       notifications.clear();
     }
   },
+  { notifications: true },
 );
 
 browserTest(
   "takeNotificationTarget() has what was clicked, once",
-  { notifications: true },
   async ({ page, notifications }) => {
     await page.register();
     await page.call("ask", "push", { text: "tag" });
@@ -146,6 +137,7 @@ browserTest(
     assertEquals(new URL(target).search, "?7");
     assert(!await page.call("take"));
   },
+  { notifications: true },
 );
 
 /** A key of a server, in base64url. */
