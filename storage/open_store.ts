@@ -895,9 +895,10 @@ function sizeOf(value: unknown): number {
     else if ("byteLength" in part) size += Number(part.byteLength);
     else if (!seen.has(part)) {
       seen.add(part);
-      const items = part instanceof Map || part instanceof Set;
-      left.push(items ? [...part] : Object.keys(part).join(""));
-      if (!items) { for (const inner of Object.values(part)) left.push(inner); }
+      left.push(Object.keys(part).join(""));
+      const isCollection = part instanceof Map || part instanceof Set;
+      const inner = isCollection ? part : Object.values(part);
+      for (const one of inner) left.push(one);
     }
   }
   return size;
