@@ -32,6 +32,8 @@ export interface ConformancePage {
 export interface ConformanceFrame {
   readonly text: string;
   readonly serviceWorker: ServiceWorkerContainer;
+  fetch(path: string): Promise<Response>;
+  focus(): void;
   close(): void;
 }
 
@@ -179,6 +181,9 @@ const CACHED_WITH_MUTABLE_HEADERS = [
   "default",
   201,
 ];
+
+/** The integrity of nothing that is fetched here. */
+const WRONG_HASH = `sha256-${"A".repeat(43)}=`;
 
 /** What `promise` resolves with, or `otherwise` if it takes longer. */
 async function within<T, U>(
@@ -461,6 +466,82 @@ export const behaviours: Record<string, Behaviour> = {
       return [first, new URL(scope).pathname];
     },
     expected: ["pending", "/"],
+  },
+
+  "an event waits until the worker has been activated": {
+    worker(self) {
+      let activated = false;
+      self.addEventListener("activate", (event) => {
+        const activate = async () => {
+          await self.clients.claim();
+          await sleep(200);
+          activated = true;
+        };
+        event.waitUntil(activate());
+      });
+      self.addEventListener("fetch", (event) => {
+        event.respondWith(new Response(String(activated)));
+      });
+    },
+    async page(page) {
+      await controlled(page);
+      const fetched = page.fetch("/asked/order");
+      const frame = await page.open("/asked/order");
+      frame.close();
+      return [frame.text, await (await fetched).text()];
+    },
+    expected: ["true", "true"],
+    // Only that of a navigation.
+    differs: { chromium: ["true", "false"] },
+  },
+
+  "update() is refused to a worker that is being installed": {
+    worker(self) {
+      let updated: Promise<string> | undefined;
+      self.addEventListener("install", (event) => {
+        updated = outcome(() => self.registration.update());
+        event.waitUntil(updated);
+      });
+      answer(self, () => updated);
+    },
+    async page(page) {
+      return await ask((await activated(page)).active);
+    },
+    expected: "InvalidStateError",
+  },
+
+  "importScripts() finds after the installation what it found before": {
+    worker(self) {
+      self.importScripts("/lib.js");
+      answer(self, async () => [
+        await outcome(() => self.importScripts("/lib.js")),
+        await outcome(() => self.importScripts("/lib.js?late")),
+      ]);
+    },
+    async page(page) {
+      return await ask((await activated(page)).active);
+    },
+    expected: ["ok", "NetworkError"],
+  },
+
+  "getRegistration() finds the scope that a URL is in": {
+    async page(page) {
+      const { serviceWorker } = page;
+      const scope = async (url: string) => {
+        const found = await serviceWorker.getRegistration(url);
+        return found ? new URL(found.scope).pathname : "none";
+      };
+      await page.register(1, { scope: "/a/" });
+      await page.register(1, { scope: "/a/b" });
+      return [
+        await scope("/"),
+        await scope("/a/"),
+        await scope("/a/bc?d#e"),
+        await outcome(() => scope(page.otherOrigin)),
+        (await serviceWorker.getRegistrations()).length,
+      ];
+    },
+    expected: ["none", "/a/", "/a/b", "SecurityError", 2],
   },
 
   "waitUntil() throws once the event has ended": {
@@ -802,6 +883,158 @@ export const behaviours: Record<string, Behaviour> = {
     expected: ["AbortError", "not aborted"],
   },
 
+  "a page that is closed cancels the stream that it reads": {
+    worker(self) {
+      const cancelled = new Promise<string>((resolve) => {
+        respond(self, {
+          stream(event) {
+            const body = new ReadableStream({
+              start: (controller) => controller.enqueue(new Uint8Array(2)),
+              cancel: () => resolve("cancelled"),
+            });
+            event.respondWith(new Response(body));
+          },
+        });
+      });
+      answer(self, () => within(cancelled, 1000, "not cancelled"));
+    },
+    async page(page) {
+      const { active } = await controlled(page);
+      const frame = await page.open("/blank.html");
+      const response = await frame.fetch("/asked/stream");
+      await response.body?.getReader().read();
+      frame.close();
+      return await ask(active);
+    },
+    expected: "cancelled",
+  },
+
+  "an integrity is compared with what came, from the worker too": {
+    worker(self) {
+      respond(self, {
+        made: (event) => event.respondWith(new Response("made")),
+        told(event) {
+          event.respondWith(new Response(event.request.integrity));
+        },
+      });
+      answer(
+        self,
+        () => outcome(() => fetch("/asked/echo", { integrity: WRONG_HASH })),
+      );
+    },
+    async page(page) {
+      const { active } = await controlled(page);
+      const bytes = new TextEncoder().encode("made");
+      const digest = await crypto.subtle.digest("SHA-256", bytes);
+      const hash = btoa(String.fromCharCode(...new Uint8Array(digest)));
+      const read = async (name: string, integrity: string) =>
+        await (await page.fetch(`/asked/${name}`, { integrity })).text();
+      return [
+        await read("made", `sha256-${hash}`),
+        await read("made", `${WRONG_HASH} sha256-${hash}`),
+        await outcome(() => read("made", WRONG_HASH)),
+        await outcome(() => read("none", WRONG_HASH)),
+        await read("told", "md5-none"),
+        await ask(active),
+      ];
+    },
+    expected: [
+      "made",
+      "made",
+      "TypeError",
+      "TypeError",
+      "md5-none",
+      "TypeError",
+    ],
+  },
+
+  "a request tells how it was made": {
+    worker(self) {
+      respond(self, {
+        request(event) {
+          const { request, clientId } = event;
+          const { method, mode, credentials, cache, redirect, destination } =
+            request;
+          event.respondWith(Response.json({
+            method,
+            mode,
+            credentials,
+            cache,
+            redirect,
+            destination,
+            header: request.headers.get("x-header"),
+            client: clientId.length > 0,
+          }));
+        },
+      });
+    },
+    async page(page) {
+      await controlled(page);
+      const read = async (init?: RequestInit) =>
+        await (await page.fetch("/asked/request", init)).json();
+      return [
+        await read(),
+        await read({
+          method: "DELETE",
+          mode: "same-origin",
+          credentials: "omit",
+          cache: "no-store",
+          redirect: "manual",
+          headers: { "x-header": "value" },
+        }),
+      ];
+    },
+    expected: [{
+      method: "GET",
+      mode: "cors",
+      credentials: "same-origin",
+      cache: "default",
+      redirect: "follow",
+      destination: "",
+      header: null,
+      client: true,
+    }, {
+      method: "DELETE",
+      mode: "same-origin",
+      credentials: "omit",
+      cache: "no-store",
+      redirect: "manual",
+      destination: "",
+      header: "value",
+      client: true,
+    }],
+  },
+
+  "to cancel one half of a cloned body waits for the other": {
+    worker(self) {
+      const cancel = async (response: Response) => {
+        const clone = response.clone();
+        const ended = Promise.resolve(clone.body?.cancel()).then(() => "ended");
+        const early = await within(ended, 50, "waits");
+        await response.body?.cancel();
+        return [early, await within(ended, 1000, "waits")];
+      };
+      answer(self, async () => {
+        const stream = new ReadableStream({
+          start: (controller) => controller.enqueue(new Uint8Array(1)),
+        });
+        return [
+          await cancel(await fetch("/asked/echo")),
+          await cancel(new Response(stream)),
+        ];
+      });
+    },
+    async page(page) {
+      return await ask((await activated(page)).active);
+    },
+    expected: [["waits", "ended"], ["waits", "ended"]],
+    // What they have fetched, they copy.
+    differs: {
+      chromium: [["ended", "ended"], ["waits", "ended"]],
+      firefox: [["ended", "ended"], ["waits", "ended"]],
+    },
+  },
+
   "a page that aborts a response cancels the stream it is made of": {
     worker(self) {
       const cancelled = new Promise<string>((resolve) => {
@@ -873,6 +1106,21 @@ export const behaviours: Record<string, Behaviour> = {
       client: true,
       same: true,
     },
+  },
+
+  "a response that was redirected answers who follows redirects": {
+    worker(self) {
+      respond(self, {
+        redirected: (event) => event.respondWith(fetch("/redirect")),
+      });
+    },
+    async page(page) {
+      await controlled(page);
+      const how = (redirect: RequestRedirect) =>
+        outcome(() => page.fetch("/asked/redirected", { redirect }));
+      return [await how("follow"), await how("error"), await how("manual")];
+    },
+    expected: ["ok", "TypeError", "TypeError"],
   },
 
   "a navigation whose redirect the worker passes on is followed": {
@@ -1034,6 +1282,114 @@ export const behaviours: Record<string, Behaviour> = {
     expected: ["DataCloneError", "DataCloneError"],
   },
 
+  "a window that was closed is no client": {
+    worker(self) {
+      claim(self);
+      let client: WindowClient | undefined;
+      answer(self, async () => {
+        if (!client) {
+          const clients = await self.clients.matchAll({ type: "window" });
+          client = clients.find(({ url }) => url.endsWith("/blank.html"));
+          return client?.frameType;
+        }
+        return [
+          await self.clients.get(client.id) === undefined,
+          await outcome(() => client?.postMessage("lost")),
+          await outcome(() => client?.navigate("/")),
+        ];
+      });
+    },
+    async page(page) {
+      const { active } = await controlled(page);
+      const frame = await page.open("/blank.html");
+      const before = await ask(active);
+      frame.close();
+      await sleep(50);
+      return [before, await ask(active)];
+    },
+    expected: ["nested", [true, "ok", "TypeError"]],
+    differs: { firefox: ["nested", [true, "ok", "InvalidStateError"]] },
+  },
+
+  "a page on its way is a client once it has loaded": {
+    worker(self) {
+      claim(self);
+      const found: unknown[] = [];
+      self.addEventListener("fetch", (event) => {
+        if (!event.request.url.endsWith("/blank.html")) return;
+        const id = event.resultingClientId;
+        event.waitUntil((async () => {
+          await event.handled;
+          const client = await self.clients.get(id);
+          found.push(client?.id === id, client?.url === event.request.url);
+        })());
+      });
+      answer(self, () => found);
+    },
+    async page(page) {
+      const { active } = await controlled(page);
+      const frame = await page.open("/blank.html");
+      await sleep(50);
+      frame.close();
+      return await ask(active);
+    },
+    expected: [true, true],
+    // It is still at about:blank.
+    differs: { firefox: [true, false] },
+  },
+
+  "matchAll() puts first what had the focus last, then what is oldest": {
+    worker(self) {
+      claim(self);
+      const list = async () => {
+        const all = await self.clients.matchAll({ type: "window" });
+        return all.filter(({ frameType }) => frameType === "nested");
+      };
+      answer(self, async ({ data }) => {
+        for (const client of await list()) {
+          const { search } = new URL(client.url);
+          if (data?.includes(search)) await client.navigate(client.url + "2");
+        }
+        return (await list()).map(({ url }) => new URL(url).search);
+      });
+    },
+    async page(page) {
+      const { active } = await controlled(page);
+      const frames: ConformanceFrame[] = [];
+      for (const name of "abcd") {
+        frames.push(await page.open(`/blank.html?${name}`));
+      }
+      const orders = [await ask(active)];
+      for (const index of [1, 3]) {
+        frames[index]?.focus();
+        await sleep(50);
+      }
+      orders.push(await ask(active), await ask(active, ["?a", "?b"]));
+      for (const frame of frames) frame.close();
+      return orders;
+    },
+    expected: [
+      ["?a", "?b", "?c", "?d"],
+      ["?d", "?b", "?a", "?c"],
+      // A page that comes is younger than the others; the window had the focus.
+      ["?d", "?b2", "?c", "?a2"],
+    ],
+    differs: {
+      // The page has to have had it.
+      firefox: [
+        ["?a", "?b", "?c", "?d"],
+        ["?d", "?b", "?a", "?c"],
+        ["?d", "?c", "?b2", "?a2"],
+      ],
+      // It has to have it now.
+      webkit: [
+        ["?a", "?b", "?c", "?d"],
+        ["?d", "?a", "?b", "?c"],
+        ["?d", "?c", "?a2", "?b2"],
+      ],
+    },
+  },
+
   "a message to a redundant worker is lost": {
     worker(self, version) {
       answer(self, () => version);
@@ -1080,6 +1436,37 @@ export const behaviours: Record<string, Behaviour> = {
       return await ask((await activated(page)).active);
     },
     expected: "TypeError",
+  },
+
+  "navigate() takes a client of the worker where it is told": {
+    worker(self) {
+      claim(self);
+      answer(self, async ({ data }) => {
+        const clients = await self.clients.matchAll({ type: "window" });
+        const client = clients.find(({ url }) => url.endsWith("?frame"));
+        if (!client) return "no client";
+        const refused = [
+          await outcome(() => client.navigate("https://:0")),
+          await outcome(() => client.navigate("about:blank")),
+        ];
+        const moved = await client.navigate("blank.html?moved");
+        return [
+          refused,
+          moved instanceof WindowClient,
+          moved && new URL(moved.url).search,
+          moved?.id === client.id,
+          await moved?.navigate(`${data}/none`),
+        ];
+      });
+    },
+    async page(page) {
+      const { active } = await controlled(page);
+      const frame = await page.open("/blank.html?frame");
+      const result = await ask(active, page.otherOrigin);
+      frame.close();
+      return result;
+    },
+    expected: [["TypeError", "TypeError"], true, "?moved", false, null],
   },
 
   "put() refuses what cannot be cached": {
@@ -1460,6 +1847,59 @@ export const behaviours: Record<string, Behaviour> = {
     ],
   },
 
+  "locks are shared, stolen, aborted, and refused what makes no sense": {
+    async page({ locks }) {
+      const order: string[] = [];
+      let release = () => {};
+      const first = locks.request("a", async () => {
+        order.push("first");
+        await new Promise<void>((resolve) => release = resolve);
+      });
+      const shared = ["one", "two"].map((name) =>
+        locks.request("a", { mode: "shared" }, () => order.push(name))
+      );
+      const controller = new AbortController();
+      const aborted = outcome(() =>
+        locks.request("a", { signal: controller.signal }, () => {})
+      );
+      const last = locks.request("a", () => order.push("last"));
+      await locks.query();
+      const { held = [], pending = [] } = await locks.query();
+      controller.abort();
+      const how = await aborted;
+      release();
+      await Promise.all([first, ...shared, last]);
+      const robbed = outcome(() =>
+        locks.request("b", () => new Promise(() => {}))
+      );
+      await locks.query();
+      const refused = (name: string, options: LockOptions) =>
+        outcome(() => locks.request(name, options, () => {}));
+      return [
+        order,
+        [held.length, pending.length],
+        how,
+        await locks.request("b", { steal: true }, () => "stolen"),
+        await robbed,
+        await refused("-a", {}),
+        await refused("a", { steal: true, ifAvailable: true }),
+        await refused("a", { steal: true, mode: "shared" }),
+        await refused("a", { ifAvailable: true, signal: controller.signal }),
+      ];
+    },
+    expected: [
+      ["first", "one", "two", "last"],
+      [1, 4],
+      "AbortError",
+      "stolen",
+      "AbortError",
+      "NotSupportedError",
+      "NotSupportedError",
+      "NotSupportedError",
+      "NotSupportedError",
+    ],
+  },
+
   "a worker that was stopped has forgotten all but its storage": {
     worker(self) {
       let count = 0;
@@ -1518,6 +1958,61 @@ export const behaviours: Record<string, Behaviour> = {
     expected: "TypeError",
     // It leaves the page waiting.
     differs: { chromium: "pending", webkit: undefined },
+  },
+
+  "a response breaks off when the worker that makes it is stopped": {
+    worker(self) {
+      respond(self, {
+        stream(event) {
+          const body = new ReadableStream({
+            start: (controller) => controller.enqueue(new Uint8Array(2)),
+          });
+          event.respondWith(new Response(body));
+        },
+      });
+    },
+    async page(page) {
+      await controlled(page);
+      const response = await page.fetch("/asked/stream");
+      const reader = response.body?.getReader();
+      const { value } = await reader?.read() ?? {};
+      const ended = outcome(() => reader?.read());
+      Object.assign(page.kept, { ended });
+      return value?.length;
+    },
+    afterStop: async (page) =>
+      await within(Promise.resolve(page.kept["ended"]), 1000, "pending"),
+    expected: "TypeError",
+    // It ends there.
+    differs: { firefox: "ok", webkit: undefined },
+  },
+
+  "a channel does not start a worker that was stopped": {
+    worker(self) {
+      const channel = new BroadcastChannel("news");
+      channel.onmessage = () => channel.postMessage("heard");
+      answer(self, () => "listening");
+    },
+    async page(page) {
+      const heard: unknown[] = [];
+      const channel = new page.BroadcastChannel("news");
+      channel.onmessage = ({ data }) => heard.push(data);
+      Object.assign(page.kept, { channel, heard });
+      return await ask((await activated(page)).active);
+    },
+    async afterStop(page) {
+      const { channel, heard } = page.kept as {
+        channel: BroadcastChannel;
+        heard: unknown[];
+      };
+      await sleep(100);
+      channel.postMessage("news");
+      await sleep(100);
+      channel.close();
+      return heard;
+    },
+    expected: [],
+    differs: { webkit: undefined },
   },
 
   "a port of a worker that was stopped is silent": {

@@ -7,6 +7,10 @@ export async function answerConformance(
   switch (new URL(request.url).pathname) {
     case "/asked/echo":
       return new Response(`${request.method} ${await request.text()}`);
+    case "/lib.js":
+      return new Response("", {
+        headers: { "content-type": "text/javascript" },
+      });
     case "/cors":
       return new Response("cors", {
         headers: { "access-control-allow-origin": "*" },

@@ -24,6 +24,8 @@ Deno.test.afterAll(stop);
 /** Runs a behaviour on the host. */
 async function run(name: string, behaviour: Behaviour): Promise<unknown> {
   const host = createHost({
+    // What is imported, the host has to have at once.
+    scripts: { "/lib.js": "" },
     async network(request) {
       const { pathname } = new URL(request.url);
       if (pathname === "/sw.js") {
@@ -65,6 +67,8 @@ async function run(name: string, behaviour: Behaviour): Promise<unknown> {
       return {
         text: await frame.response.text(),
         serviceWorker: frame.serviceWorker,
+        fetch: (path: string) => frame.fetch(path),
+        focus: () => frame.focus(),
         close: () => frame.close(),
       };
     },
