@@ -25,7 +25,10 @@ function bed(ids: string[], late?: string) {
   });
   let asked = 0;
   const clients = {
-    matchAll: () => Promise.resolve(ids.map(clientOf)),
+    matchAll: (options: object) => {
+      assertEquals(options, { includeUncontrolled: true, type: "window" });
+      return Promise.resolve(ids.map(clientOf));
+    },
     get: (id: string) =>
       Promise.resolve(id === late && ++asked > 3 ? clientOf(id) : undefined),
   };
@@ -79,6 +82,9 @@ Deno.test("broadcastUpdate() compares validators before bodies", async () => {
 Deno.test("broadcastUpdate() compares bodies where there is no validator", async () => {
   assertEquals(await isTold(response("a"), response("a")), false);
   assertEquals(await isTold(response("a"), response("b")), true);
+  const etag = { etag: '"1"' };
+  assertEquals(await isTold(response("a", etag), response("a")), false);
+  assertEquals(await isTold(response("a"), response("b", etag)), true);
 });
 
 Deno.test("broadcastUpdate() says nothing of what is new or opaque", async () => {
@@ -129,8 +135,12 @@ Deno.test("broadcastUpdate() does not wait for ever", async () => {
     old: response("", { etag: "1" }),
     fresh: response("", { etag: "2" }),
   });
-  for (let step = 0; step < 300; step++) await time.tickAsync(50);
-  assertEquals(await done, true);
+  let isDone = false;
+  done.then(() => isDone = true);
+  for (let step = 0; step < 180; step++) await time.tickAsync(50);
+  assertEquals(isDone, false);
+  for (let step = 0; step < 40; step++) await time.tickAsync(50);
+  assertEquals([isDone, await done], [true, true]);
   assertEquals(told, []);
 });
 
@@ -166,6 +176,29 @@ Deno.test("broadcastingCache() tells each page once what a strategy has renewed"
   host.close();
 });
 
+Deno.test("broadcastingCache() tells of what is stored, and stores whether or not it can tell", async () => {
+  const { told, clients } = bed(["1"]);
+  const stored: string[] = [];
+  let isFull = true;
+  const inner = {
+    match: () => Promise.resolve(response("Rain")),
+    put: async (_: Request, fresh: Response) => {
+      const text = await fresh.text();
+      if (isFull) throw new DOMException("", "QuotaExceededError");
+      stored.push(text);
+    },
+  };
+  const request = new Request(URL);
+  const put = (each: typeof clients) =>
+    broadcastingCache(each, { request }, inner).put(request, response("Sun"));
+  await assertRejects(() => put(clients), DOMException);
+  assertEquals(told, []);
+  isFull = false;
+  const matchAll = () => Promise.reject(new TypeError());
+  await put({ ...clients, matchAll });
+  assertEquals([stored, told], [["Sun"], []]);
+});
+
 Deno.test("broadcastingCache() has a strategy delete what is gone", async () => {
   const caches = createCacheStorage();
   const inner = await caches.open("news");
@@ -176,7 +209,11 @@ Deno.test("broadcastingCache() has a strategy delete what is gone", async () => 
     waitUntil: (promise: Promise<unknown>) => waits.push(promise),
   };
   const waits: Promise<unknown>[] = [];
-  const cache = broadcastingCache(bed([]).clients, event, inner);
+  const cache = broadcastingCache(
+    bed([]).clients,
+    event,
+    Promise.resolve(inner),
+  );
   await networkFirst(event, {
     cache,
     deleteGone: true,
@@ -193,7 +230,10 @@ Deno.test("receiveUpdates() ignores other messages, and ends with its signal", a
   const heard: string[] = [];
   const controller = new AbortController();
   const { signal } = controller;
+  let isStarted = false;
+  page.serviceWorker.startMessages = () => void (isStarted = true);
   receiveUpdates(page.serviceWorker, (url) => heard.push(url), { signal });
+  assertEquals(isStarted, true);
   const post = (data: unknown) =>
     page.serviceWorker.dispatchEvent(new MessageEvent("message", { data }));
   post(null);

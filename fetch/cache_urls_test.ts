@@ -311,6 +311,55 @@ Deno.test("handleCacheURLs() lets go of what it does not store, and of its timer
   assertEquals(isCancelled, true);
 });
 
+Deno.test("cacheURLs() waits for as long as the worker is at work, which begins once", async () => {
+  using time = new FakeTime();
+  let fetched = 0;
+  const worker = handle({
+    fetch: async () => {
+      fetched++;
+      await new Promise((resolve) => setTimeout(resolve, 40_000));
+      return new Response("x");
+    },
+  });
+  let items: CacheURLsItem[] | undefined;
+  cacheURLs(worker, urls("a")).then((result) => items = result);
+  for (let seconds = 0; !items && seconds < 60; seconds++) {
+    await time.tickAsync(1_000);
+    await messages();
+  }
+  assertEquals(brief(items ?? []), ["a stored"]);
+  assertEquals(fetched, 1);
+});
+
+/** Lets all messages arrive that were posted. */
+async function messages(): Promise<void> {
+  for (let times = 0; times < 3; times++) {
+    const { port1, port2 } = new MessageChannel();
+    const arrived = new Promise((resolve) => port2.onmessage = resolve);
+    port1.postMessage(0);
+    await arrived;
+    port1.close();
+    port2.close();
+  }
+}
+
+Deno.test("handleCacheURLs() answers who asks again when it is done", async () => {
+  const worker = handle({});
+  const statuses: string[] = [];
+  for (let times = 0; times < 2; times++) {
+    const { port1, port2 } = new MessageChannel();
+    const answered = new Promise<MessageEvent>((resolve) => {
+      port1.onmessage = resolve;
+    });
+    worker.postMessage({ [KEY]: { cacheURLs: urls("a"), id: 1 } }, [port2]);
+    statuses.push((await answered).data[KEY].cached?.status);
+    port1.close();
+    // What is done after an answer.
+    await messages();
+  }
+  assertEquals(statuses, ["stored", "found"]);
+});
+
 Deno.test("handleCacheURLs() tells that storage is blocked", async () => {
   const worker = handle({
     caches: {

@@ -598,6 +598,20 @@ Deno.test("during() keeps the worker alive until hits are written", async () => 
   assertEquals(note, { stored: NOON, used: NOON + 10, bytes: 0 });
 });
 
+Deno.test("during() keeps the worker alive for no longer than until hits are written", async () => {
+  using bed = new Bed();
+  const cache = bed.open();
+  await put(cache, "a");
+  const waited: Promise<unknown>[] = [];
+  const { match } = cache.during({
+    waitUntil: (promise) => void waited.push(promise),
+  });
+  assert(await match(at("a")));
+  // It writes what is to be written as well.
+  await put(cache, "b");
+  await Promise.all(waited);
+});
+
 Deno.test("during() deletes as the cache does", async () => {
   using bed = new Bed();
   const cache = bed.open();
