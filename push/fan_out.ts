@@ -1069,7 +1069,11 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
       const ended = run(service).catch(fail).then(() => {
         service.running = false;
         runs.delete(ended);
-        if (service.failures + service.pauses === 0) services.delete(name);
+        // What was learned of it is kept.
+        const { failures, pauses, room } = service;
+        if (failures + pauses === 0 && room === concurrency) {
+          services.delete(name);
+        }
         wake();
       });
       runs.add(ended);

@@ -7,10 +7,12 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
+import { FakeTime } from "@std/testing/time";
 import {
   createFanOut,
   type FanOutAnswer,
   type FanOutContext,
+  type FanOutEntry,
   type FanOutFailure,
   type FanOutOptions,
   type FanOutQueue,
@@ -528,4 +530,225 @@ Deno.test("createFanOut() rejects numbers that are none", () => {
       `'${name}' must be a positive integer, current value is 0`,
     );
   }
+});
+
+/** A queue that takes no time. */
+function memoryQueue(): FanOutQueue {
+  const table = new Map<string, FanOutEntry>();
+  let versions = 0;
+  return {
+    get: (keys) => Promise.resolve(keys.map((key) => table.get(key))),
+    list({ start, end, limit }) {
+      const found = [...table.values()]
+        .filter(({ key }) => key >= start && key < end)
+        .sort((a, b) => a.key < b.key ? -1 : 1);
+      return Promise.resolve(found.slice(0, limit));
+    },
+    commit({ check, delete: removed, set }) {
+      const isAsSaid = check.every(([key, version]) =>
+        (table.get(key)?.version ?? null) === version
+      );
+      if (!isAsSaid) return Promise.resolve(undefined);
+      const version = String(++versions);
+      for (const key of removed) table.delete(key);
+      for (const [key, value] of set) table.set(key, { key, value, version });
+      return Promise.resolve(version);
+    },
+  };
+}
+
+/** Lets time pass until a promise settles. */
+async function during<T>(time: FakeTime, promise: Promise<T>): Promise<T> {
+  let isOver = false;
+  const ended = () => void (isOver = true);
+  promise.then(ended, ended);
+  await time.runMicrotasks();
+  while (!isOver) await time.nextAsync();
+  return await promise;
+}
+
+function after<R>(milliseconds: number, result: R): Promise<R> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds, result));
+}
+
+Deno.test("flush() keeps from others what it is sending, however long that takes", async () => {
+  using time = new FakeTime();
+  const queue = memoryQueue();
+  const sent: string[] = [];
+  const make = () =>
+    createFanOut<Subscription>(queue, ({ endpoint }) => {
+      sent.push(endpoint);
+      return after(50_000, DELIVERED);
+    });
+  const [one, other] = [make(), make()];
+  await one.add(subscriptions(10), null);
+  const flushing = Promise.all([one.flush(), other.flush()]);
+  const [{ delivered }, counts] = await during(time, flushing);
+  assertEquals(delivered + counts.delivered, 10);
+  assertEquals(sent.length, 10);
+});
+
+Deno.test("flush() leaves to others what they have taken over, and that alone", async () => {
+  using time = new FakeTime();
+  const queue = memoryQueue();
+  const gate = Promise.withResolvers<void>();
+  const sent: string[] = [];
+  const fanOut = createFanOut<Subscription>(queue, async ({ endpoint }) => {
+    sent.push(endpoint);
+    await gate.promise;
+    return DELIVERED;
+  }, { concurrency: 200 });
+  await fanOut.add(subscriptions(200), null, { id: "a" });
+  const flushing = fanOut.flush();
+  while (sent.length < 200) await time.nextAsync();
+  // Another takes one of the two batches, and is never heard of again.
+  const range = { start: "fan-out/default/at/", end: "fan-out/default/at0" };
+  const [taken] = await queue.list({ ...range, limit: 1 });
+  assert(taken);
+  const { key, value } = taken;
+  await queue.commit({ check: [], delete: [], set: [[key, value]] });
+  gate.resolve();
+  const { delivered } = await during(time, flushing);
+  assertEquals([delivered, sent.length, new Set(sent).size], [200, 300, 200]);
+  const status = await fanOut.status("a");
+  assertEquals([status?.delivered, status?.left], [200, 0]);
+});
+
+Deno.test("flush() ends where nobody can be told of a failure", async () => {
+  using time = new FakeTime();
+  const fanOut = createFanOut<Subscription>(
+    memoryQueue(),
+    () => Promise.resolve({ outcome: "rate-limited", retryAfter: 1_000 }),
+    { onFailed: () => Promise.reject(new Error("away")) },
+  );
+  await fanOut.add(subscriptions(3), null, { maxAge: 10_000 });
+  const { failed } = await during(time, fanOut.flush());
+  assertEquals(failed, { expired: 3 });
+});
+
+Deno.test("flush() leaves a service alone for failures in a row, not for many in all", async () => {
+  using time = new FakeTime();
+  const begin = Date.now();
+  const asked = new Map<number, number>();
+  const fanOut = createFanOut<Subscription>(memoryQueue(), ({ id }) => {
+    const isFirst = !asked.has(id);
+    if (isFirst) asked.set(id, Date.now() - begin);
+    const isBad = isFirst && id % 10 === 9;
+    return after(5, isBad ? { outcome: "unavailable" } : DELIVERED);
+  }, { concurrency: 10, backoff: () => 60_000 });
+  await fanOut.add(subscriptions(400), null);
+  const { delivered, retried } = await during(time, fanOut.flush());
+  assertEquals([delivered, retried], [400, 40]);
+  assert(Math.max(...asked.values()) < 60_000);
+});
+
+Deno.test("flush() halves what is on its way once for what is limited at once, and remembers that", async () => {
+  using time = new FakeTime();
+  const begin = Date.now();
+  let [flying, most] = [0, 0];
+  const fanOut = createFanOut<Subscription>(memoryQueue(), async () => {
+    const isEarly = Date.now() === begin;
+    flying++;
+    if (!isEarly) most = Math.max(most, flying);
+    const limited = { outcome: "rate-limited", retryAfter: 1_000 };
+    const answer = await after(50, isEarly ? limited : DELIVERED);
+    flying--;
+    return answer;
+  }, { concurrency: 64, backoff: () => 1 });
+  await fanOut.add(subscriptions(100), null);
+  const { delivered } = await during(time, fanOut.flush());
+  assertEquals(delivered, 100);
+  assert(most >= 32 && most < 64, `${most}`);
+});
+
+Deno.test("flush() gives what is on its way five seconds when its signal is aborted", async () => {
+  using time = new FakeTime();
+  const reasons: unknown[] = [];
+  const fanOut = createFanOut<Subscription>(
+    memoryQueue(),
+    (_subscription, _message, { signal }) => {
+      signal.addEventListener("abort", () => reasons.push(signal.reason));
+      return new Promise(() => {});
+    },
+  );
+  await fanOut.add(subscriptions(3), null, { id: "a" });
+  const controller = new AbortController();
+  const flushing = fanOut.flush({ signal: controller.signal });
+  await time.runMicrotasks();
+  const reason = new Error("enough");
+  controller.abort(reason);
+  const begin = Date.now();
+  const error = await assertRejects(() => during(time, flushing));
+  assertStrictEquals(error, reason);
+  const passed = Date.now() - begin;
+  assert(passed >= 5_000 && passed < 6_000, `${passed}`);
+  assertEquals(reasons, [reason, reason, reason]);
+  assertEquals((await fanOut.status("a"))?.left, 3);
+});
+
+Deno.test("add() rejects where another adds to the same job", async () => {
+  const fanOut = createFanOut<Subscription>(
+    memoryQueue(),
+    () => Promise.resolve(DELIVERED),
+  );
+  const add = () => fanOut.add(subscriptions(3), null, { id: "a" });
+  const [first, second] = await Promise.allSettled([add(), add()]);
+  assertEquals(first?.status, "fulfilled");
+  assert(second?.status === "rejected");
+  assertEquals(second.reason.name, "InvalidStateError");
+  assertEquals((await fanOut.status("a"))?.added, 3);
+  assertEquals((await fanOut.flush()).delivered, 3);
+});
+
+Deno.test("flush() waits longer after each failure of a subscription", async () => {
+  using time = new FakeTime();
+  const asked: number[] = [];
+  const fanOut = createFanOut<Subscription>(memoryQueue(), () => {
+    asked.push(Date.now());
+    return Promise.resolve({ outcome: "unavailable" });
+  });
+  await fanOut.add(subscriptions(1), null);
+  const { failed } = await during(time, fanOut.flush());
+  assertEquals(failed, { unavailable: 1 });
+  assertEquals(asked.length, 8);
+  for (let i = 1; i < asked.length; i++) {
+    const waited = (asked[i] ?? 0) - (asked[i - 1] ?? 0);
+    const most = 1_000 * 2 ** (i - 1);
+    // It looks each second.
+    assert(waited >= most / 2 && waited <= most + 2_000, `${i}: ${waited}`);
+  }
+});
+
+Deno.test("watch() gives what has changed alone", async () => {
+  using time = new FakeTime();
+  const fanOut = createFanOut<Subscription>(
+    memoryQueue(),
+    () => Promise.resolve(DELIVERED),
+  );
+  await fanOut.add(subscriptions(3), null, { id: "a" });
+  const states = fanOut.watch("a");
+  assertEquals((await states.next()).value?.left, 3);
+  const next = states.next();
+  const begin = Date.now();
+  while (Date.now() < begin + 3_000) await time.nextAsync();
+  await during(time, fanOut.flush());
+  assertEquals((await during(time, next)).value?.left, 0);
+  assertEquals((await during(time, states.next())).done, true);
+});
+
+Deno.test("kvQueue() tries again while another process writes to the file, and only then", async () => {
+  const kv = await Deno.openKv(":memory:");
+  const errors = [new Error("database is locked"), new Error("other")];
+  const queue = kvQueue({
+    getMany: (keys) => {
+      const error = errors.shift();
+      return error ? Promise.reject(error) : kv.getMany(keys);
+    },
+    list: (selector, options) => kv.list(selector, options),
+    atomic: () => kv.atomic(),
+  });
+  await assertRejects(() => queue.get(["a"]), Error, "other");
+  errors.push(new Error("database is locked"));
+  assertEquals(await queue.get(["a"]), [undefined]);
+  kv.close();
 });
