@@ -633,8 +633,9 @@ export function createOutbox<T = Request>(
     } catch (error) {
       if (taken.length === 1) return taken[0]?.reject(error);
       // One that cannot be saved keeps no other from being saved.
-      for (const job of taken) await commitJobs([job]);
-      return;
+      const half = taken.length >> 1;
+      await commitJobs(taken.slice(0, half));
+      return await commitJobs(taken.slice(half));
     }
     const { told, results } = done;
     if (told.changes?.length !== 0 || told.aborted.length > 0) {
