@@ -32,14 +32,18 @@
  * **Whom it follows.** The specifications; a suite of behaviours that runs here,
  * in Chromium, in Firefox and in WebKitGTK says where an engine differs:
  *
- * | here, as specified                                          | not in          |
- * | ----------------------------------------------------------- | --------------- |
- * | a cache keeps a response for every variant of a URL         | Chromium        |
- * | a variant is deleted, and one that is replaced moves behind | WebKit          |
- * | a response from a cache has immutable headers               | Chromium, Firefox |
- * | a request fails when the worker that answers it is stopped  | Chromium (waits) |
- * | `matchAll({ type: "all" })` does not find the worker itself | Firefox         |
- * | sync, periodic sync, background fetch                       | Firefox, WebKit |
+ * | here, as specified                                                               | not in |
+ * | -------------------------------------------------------------------------------- | ------ |
+ * | a cache keeps a response for every variant of a URL                              | Chromium |
+ * | a variant is deleted, and one that is replaced moves behind                      | WebKit |
+ * | a response from a cache has immutable headers                                    | Chromium, Firefox |
+ * | to cancel one half of a cloned response waits for the other                      | Chromium and Firefox, if it was fetched |
+ * | an event waits until its worker has been activated                               | Chromium, but for navigations |
+ * | a request fails when the worker that answers it is stopped                       | Chromium (waits) |
+ * | so does the body of a response                                                   | Firefox (ends) |
+ * | `matchAll()` puts first the window that had the focus last, then the oldest page | Firefox (the page that had it), WebKit (the one that has it) |
+ * | `matchAll({ type: "all" })` does not find the worker itself                      | Firefox |
+ * | sync, periodic sync, background fetch                                            | Firefox, WebKit |
  *
  * A page that aborts its request does not abort `event.request.signal`, as in all
  * three. Where there is a choice, it is Chromium's: a worker that had no `fetch`

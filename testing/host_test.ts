@@ -200,6 +200,11 @@ Deno.test("deploy() is found by update(), by a navigation, and after a day", () 
     await page.fetch("/");
     await host.idle();
     assertEquals(versions, [1, 2, 3, 3, 4]);
+    host.deploy("/sw.js", version(5));
+    await host.clock.advance(25 * HOUR);
+    await host.deliverPushMessage();
+    await host.idle();
+    assertEquals(versions, [1, 2, 3, 3, 4, 4, 5]);
   }));
 
 Deno.test("update() rejects when the script cannot be had, and the worker stays", () =>
@@ -1550,6 +1555,22 @@ Deno.test("clock: stands still until it is advanced, and rings in order", () =>
       "b 00.200",
     ]);
     await assertRejects(() => host.clock.advance(-1), RangeError, "-1");
+  }));
+
+Deno.test("clock: gets past timers that set themselves again at once", () =>
+  withHost({ time: 0 }, async (host) => {
+    let intervals = 0;
+    let timeouts = 0;
+    await host.register((scope) => {
+      scope.setInterval(() => intervals++, 0);
+      const again = () => {
+        timeouts++;
+        scope.setTimeout(again);
+      };
+      again();
+    });
+    await host.clock.advance(5);
+    assertEquals([intervals, timeouts], [5, 6]);
   }));
 
 Deno.test("clock: a date that is set moves no timer", () =>

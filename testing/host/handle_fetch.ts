@@ -171,7 +171,6 @@ async function ask(
       }
     },
   ).then((outcome) => {
-    worker.registration.softUpdateWhenStale();
     // Too late to matter if the worker has answered.
     if (outcome.status === "stopped") {
       reject(failed(url, "the worker was stopped"));

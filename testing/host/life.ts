@@ -225,6 +225,9 @@ export class Life {
       ...args: unknown[]
     ): number => {
       if (!this.alive) return 0;
+      // A clock that is advanced would never get past a timer without a delay
+      // that sets itself again.
+      delay = delay >= 1 ? delay : 1;
       const ring = () => {
         if (repeats) this.#timers.set(id, clock.setTimeout(ring, delay));
         else this.#timers.delete(id);

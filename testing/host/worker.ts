@@ -155,6 +155,9 @@ export class Worker {
       if (outcome.status === "rejected") {
         this.core.write(`${label} was rejected: ${outcome.reason}`);
       }
+      if (!["install", "activate", "message"].includes(event.type)) {
+        this.registration.softUpdateWhenStale();
+      }
       return life.step(`end ${label}`) ? outcome : { status: "stopped" };
     } catch (reason) {
       // The script did not evaluate, or the worker was stopped meanwhile.
