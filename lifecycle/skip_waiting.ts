@@ -45,6 +45,10 @@ const KEY = "@serviceworker/std";
  * Do not call `self.skipWaiting()` in `install` as well: nobody would be asked,
  * and open tabs would be answered by a version that they do not know.
  *
+ * Bundle a worker that is a classic script as an `iife`: at its top level, a
+ * function of this name would hide `self.skipWaiting()`, and the worker would wait
+ * for ever.
+ *
  * @param scope The worker's `self`.
  * @returns The listener.
  *
