@@ -719,6 +719,24 @@ Deno.test("flush() waits longer after each failure of a subscription", async () 
   }
 });
 
+Deno.test("flush() asks nobody again before the time that was asked for", async () => {
+  using time = new FakeTime();
+  const asked = new Map<number, number[]>();
+  const fanOut = createFanOut<Subscription>(memoryQueue(), ({ id }) => {
+    const times = asked.get(id) ?? [];
+    asked.set(id, [...times, Date.now()]);
+    // The second comes during the pause that the first has made.
+    const retryAfter = id === 0 ? 1_000 : 10_000;
+    const limited = { outcome: "rate-limited", retryAfter };
+    return after(1 + id, times.length === 0 ? limited : DELIVERED);
+  }, QUICK);
+  await fanOut.add(subscriptions(2), null);
+  const { delivered } = await during(time, fanOut.flush());
+  assertEquals(delivered, 2);
+  const [first = 0, second = 0] = asked.get(1) ?? [];
+  assert(second - first >= 10_000, `${second - first}`);
+});
+
 Deno.test("watch() gives what has changed alone", async () => {
   using time = new FakeTime();
   const fanOut = createFanOut<Subscription>(
