@@ -449,14 +449,14 @@ export function expireCache(
       entries.set(url, entry);
     }
     if (clock && Math.abs(now - clock.compared) > DAY) {
-      await compare(entries, now);
+      await compare(new Set(entries.keys()), now);
       clock = { ...clock, compared: now };
     }
     index = new Map();
     total = 0;
     const sorted = [...entries].sort(([, a], [, b]) => a.used - b.used);
     for (const [key, entry] of sorted) learn(key, entry);
-    // Of what was noted meanwhile.
+    // Of what was noted meanwhile, or has to be.
     for (const [key, change] of changes) {
       const entry = index.get(key);
       if (typeof change !== "number") learn(key, change);
@@ -465,24 +465,17 @@ export function expireCache(
     loaded = now;
   }
 
-  /** Makes the notes those of the entries that there are. */
-  async function compare(
-    entries: Map<string, Entry>,
-    now: number,
-  ): Promise<void> {
+  /** Has the notes changed to those of the entries that there are. */
+  async function compare(noted: Set<string>, now: number): Promise<void> {
     const cache = await caches.open(name);
     const urls = new Set((await cache.keys()).map(urlOf));
-    for (const url of entries.keys()) {
-      if (urls.has(url) || changes.has(url)) continue;
-      entries.delete(url);
-      changes.set(url, undefined);
+    for (const url of noted) {
+      if (!urls.has(url) && !changes.has(url)) changes.set(url, undefined);
     }
     for (const url of urls) {
-      if (entries.has(url) || changes.has(url)) continue;
+      if (noted.has(url) || changes.has(url)) continue;
       const bytes = await measure(cache, url);
-      const entry = { stored: now, used: now, bytes };
-      entries.set(url, entry);
-      changes.set(url, entry);
+      changes.set(url, { stored: now, used: now, bytes });
     }
   }
 

@@ -201,13 +201,28 @@ Deno.test("expireCache() counts bytes, as sent or as they are", async () => {
   assertEquals(await cache.expire(), { deleted: 0, entries: 2, bytes: 80 });
 });
 
+Deno.test("expireCache() counts the bytes of all variants", async () => {
+  using bed = new Bed();
+  const cache = bed.open({ maxBytes: 100 });
+  for (const language of ["de", "fr"]) {
+    await cache.put(
+      new Request(at("a"), { headers: { "accept-language": language } }),
+      new Response("x".repeat(30), { headers: { vary: "Accept-Language" } }),
+    );
+  }
+  assertEquals((await cache.expire()).bytes, 60);
+});
+
 Deno.test("expireCache() does not store what is larger than all it may hold", async () => {
   using bed = new Bed();
   const cache = bed.open({ maxBytes: 100 });
   await put(cache, "a");
   const body = "x".repeat(101);
   const headers = { "content-length": "101" };
-  await cache.put(at("known"), new Response(body, { headers }));
+  const known = new Response(body, { headers });
+  await cache.put(at("known"), known);
+  // Nothing of it is left in memory.
+  assert(known.bodyUsed);
   await cache.put(at("unknown"), new Response(body));
   assertEquals(await bed.stored(), "a");
   assertEquals(bed.reports, [
@@ -300,6 +315,42 @@ Deno.test("expireCache() keeps the latest use that any tab has noted", async () 
   assertEquals(note, { stored: NOON, used: NOON + 500, bytes: 0 });
 });
 
+Deno.test("expireCache() keeps to its limits with puts at once, from the first on", async () => {
+  using bed = new Bed();
+  await put(bed.open(), "a b c d e");
+  const cache = bed.open({ maxEntries: 5 });
+  const names = Array.from(Array(20).keys(), String);
+  await Promise.all(names.map((name) => put(cache, name)));
+  assertEquals((await bed.stored()).split(" ").length, 5);
+});
+
+Deno.test("expireCache() compares cache and notes once a day", async () => {
+  using bed = new Bed();
+  let compared = 0;
+  const open = () =>
+    expireCache(
+      {
+        match: (request, options) => bed.caches.match(request, options),
+        async open(name) {
+          const cache = await bed.caches.open(name);
+          return {
+            put: (request, response) => cache.put(request, response),
+            delete: (request, query) => cache.delete(request, query),
+            matchAll: (request, query) => cache.matchAll(request, query),
+            keys: () => (compared++, cache.keys()),
+          };
+        },
+      },
+      "c",
+      { store: bed.store.reopen() },
+    );
+  for (const [hours, times] of [[0, 1], [1, 1], [24, 1], [25, 2], [30, 2]]) {
+    bed.time.now = NOON + hours! * 60 * MINUTE;
+    await open().expire();
+    assertEquals(compared, times, `${hours}`);
+  }
+});
+
 Deno.test("expireCache() keeps to its limits with two tabs that put at once", async () => {
   using bed = new Bed();
   const tabs = [bed.open({ maxEntries: 5 }), bed.open({ maxEntries: 5 })];
@@ -377,6 +428,16 @@ Deno.test("expireCache() goes on after its store has failed", async () => {
   assertEquals((await cache.expire()).entries, 2);
 });
 
+Deno.test("expireCache() finds what it cannot read the note of", async () => {
+  using bed = new Bed();
+  await put(bed.open(), "a");
+  const { state, store } = breakable(bed.store);
+  state.broken = true;
+  const cache = bed.open({ store, maxAge: MINUTE });
+  assert(await use(cache, "a"));
+  await bed.pass(2_000);
+});
+
 Deno.test("expireCache() writes what was used while writing failed", async () => {
   using bed = new Bed();
   const { state, store } = breakable(bed.store);
@@ -384,7 +445,10 @@ Deno.test("expireCache() writes what was used while writing failed", async () =>
     store: {
       ...store,
       async transact(work) {
-        if (state.broken) await use(cache, "a");
+        if (state.broken) {
+          bed.time.now = NOON + 5;
+          await use(cache, "a");
+        }
         return await store.transact(work);
       },
     },
@@ -395,6 +459,24 @@ Deno.test("expireCache() writes what was used while writing failed", async () =>
   state.broken = false;
   await put(cache, "b");
   assertEquals(await bed.stored(), "a b z");
+  const note = await bed.store.get(`expire-cache/c/${at("a")}`);
+  assertEquals(note, { stored: NOON, used: NOON + 5, bytes: 0 });
+});
+
+Deno.test("expire() rejects when what it has done cannot be written", async () => {
+  using bed = new Bed();
+  const { state, store } = breakable(bed.store);
+  const cache = bed.open({
+    store: { ...bed.store.reopen(), transact: store.transact },
+    maxEntries: 1,
+  });
+  await put(cache, "a");
+  state.broken = true;
+  await put(cache, "b");
+  await assertRejects(() => cache.expire(), DOMException, "Broken");
+  state.broken = false;
+  assertEquals((await cache.expire()).entries, 1);
+  assertEquals(await bed.stored(), "b");
 });
 
 Deno.test("expireCache() makes room, and stores at the second try", async () => {
@@ -509,6 +591,7 @@ Deno.test("expireCache() survives a clock that was a year ahead", async () => {
   assert(await use(right, "b"));
   bed.time.now = NOON + 11 * DAY;
   assertEquals(await use(right, "b"), false);
+  assertEquals(await use(bed.open(options), "b"), false);
   await bed.pass(2_000);
 });
 
