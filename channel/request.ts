@@ -323,7 +323,9 @@ export function request(
           "TimeoutError",
         ),
       );
-    } else if (idempotent && worker && ticks - asked >= ASK_AGAIN) {
+    } else if (
+      idempotent && worker && !redundant && ticks - asked >= ASK_AGAIN
+    ) {
       try {
         ask(worker);
       } catch (error) {

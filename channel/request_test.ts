@@ -375,6 +375,33 @@ Deno.test("request() asks an idempotent question again with the same id", async 
   assertEquals(await answer, "second");
 });
 
+Deno.test("request() does not ask a worker again that became redundant", async () => {
+  using time = new FakeTime();
+  using bed = worker(silent);
+  const answer = request(bed.target, 1, { idempotent: true });
+  while (bed.asked.length === 0) await time.runMicrotasks();
+  time.tick(4_000);
+  bed.become("redundant");
+  time.tick(1_000);
+  bed.asked[0]?.port.postMessage("the last word");
+  assertEquals(await answer, "the last word");
+  assertEquals(bed.asked.length, 1);
+});
+
+Deno.test("request() rejects when the question cannot be asked again", async () => {
+  using time = new FakeTime();
+  using bed = worker(silent);
+  const ended = named(
+    request(bed.target, 1, { idempotent: true }),
+    "InvalidStateError",
+  );
+  bed.target.postMessage = () => {
+    throw new DOMException("Gone", "InvalidStateError");
+  };
+  await time.tickAsync(5_000);
+  await ended;
+});
+
 Deno.test("request() asks again in a page whose timers run once a minute", async () => {
   using time = new FakeTime();
   using clock = movableClock();
@@ -450,6 +477,11 @@ Deno.test("request() rebuilds errors", async () => {
     odd: Object.assign(new Error("Odd"), { name: "constructor" }),
     unclonable: Object.assign(new Error("Stuck"), { f() {} }),
     circular: new Error("Circular"),
+    inherited: new (class extends Error {
+      override get name() {
+        return "Inherited";
+      }
+    })(),
     string: "a string",
     null: null,
     function: () => {},
@@ -491,6 +523,7 @@ Deno.test("request() rebuilds errors", async () => {
   assertEquals(odd.name, "constructor");
   assertEquals((await caught("unclonable")).message, "Stuck");
   assertEquals((await caught("circular")).message, "Circular");
+  assertEquals((await caught("inherited")).name, "Inherited");
   assertEquals(await caught("string"), "a string");
   assertEquals(await caught("null"), null);
   const refusal = await caught("function");
