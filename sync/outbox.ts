@@ -305,6 +305,10 @@ export interface Outbox<T> {
    * Entries that failed wait for their time, unless the server could not be
    * reached at all by the last call: what failed for that reason is then tried
    * at once. Three of those in a row end the call.
+   *
+   * Rejects with the store's error if that fails, or with an "AbortError" if
+   * another context has taken the lock as this one did nothing for long. Nothing
+   * is lost by either: the next call goes on.
    */
   flush(options?: OutboxFlushOptions): Promise<OutboxFlushed>;
   /**
@@ -328,7 +332,7 @@ export interface Outbox<T> {
   /**
    * Gives each entry and dead letter as it is now, and from then on each whose
    * state has changed, wherever that was. A reader who is busy finds each state
-   * of an entry once.
+   * of an entry once. Its iterator rejects with the store's error if that fails.
    */
   watch(options?: OutboxWatchOptions): AsyncIterable<OutboxEntry>;
 }
