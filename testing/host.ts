@@ -19,6 +19,7 @@
  *   `new URL("./sw.ts", import.meta.url)`. Global names then mean those of the
  *   worker, in all that the worker calls, of any file. The module is evaluated anew
  *   for every life; the modules that it imports are not, so what they keep survives.
+ *   One host at a time can have modules.
  *
  * **What a step is.** Every call of the worker into the platform is counted:
  * caches, clients, locks, notifications, stores that the test provides, `fetch()`
@@ -42,6 +43,7 @@
  * | a request fails when the worker that answers it is stopped                       | Chromium (waits) |
  * | so does the body of a response                                                   | Firefox (ends) |
  * | `matchAll()` puts first the window that had the focus last, then the oldest page | Firefox (the page that had it), WebKit (the one that has it) |
+ * | a page is no client before it has loaded                                         | Firefox, WebKit |
  * | `matchAll({ type: "all" })` does not find the worker itself                      | Firefox |
  * | sync, periodic sync, background fetch                                            | Firefox, WebKit |
  *
