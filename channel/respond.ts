@@ -231,7 +231,6 @@ async function refuse(
 ): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve));
   if (question.taken) return;
-  question.taken = true;
   postError(
     port,
     new DOMException(

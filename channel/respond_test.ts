@@ -176,6 +176,33 @@ Deno.test("respond() runs an idempotent question once in a life", async () => {
   assertEquals(ran, 1);
 });
 
+Deno.test("respond() aborts at an abort, and at nothing else that comes on the port", async () => {
+  const aborted = Promise.withResolvers<void>();
+  using bed = worker(respond({
+    work: (_, { signal }) =>
+      new Promise<void>((resolve) =>
+        signal.addEventListener("abort", () => {
+          aborted.resolve();
+          resolve();
+        })
+      ),
+  }));
+  const { port1, port2 } = new MessageChannel();
+  bed.target.postMessage({ type: "work" }, [port2]);
+  let isAborted = false;
+  aborted.promise.then(() => isAborted = true);
+  for (const data of [null, "abort", {}, { abort: false }]) {
+    port1.postMessage(data);
+    port1.postMessage({ "@serviceworker/std": data });
+  }
+  port1.postMessage({ abort: true });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assertEquals(isAborted, false);
+  port1.postMessage({ "@serviceworker/std": { abort: true } });
+  await aborted.promise;
+  port1.close();
+});
+
 Deno.test("respond() remembers a bounded number of questions", async () => {
   let ran = 0;
   using bed = worker(respond({ pay: () => void ++ran }));
