@@ -19,6 +19,7 @@ import { runDeno, standardArguments } from "./deno.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const PATHS = Object.values(denoJson.exports);
+const GUIDES = ["README.md", "testing/README.md", "push/README.md"];
 
 /** How many steps of `ok` passed and failed. */
 export interface OkResult {
@@ -31,7 +32,7 @@ export async function ok(standard: string[]): Promise<OkResult> {
   const steps: [name: string, run: () => Promise<string[]>][] = [
     [
       "types",
-      () => deno("check", "-q", ...standard, "--doc", ".", "README.md"),
+      () => deno("check", "-q", ...standard, "--doc", ".", ...GUIDES),
     ],
     ["standalone", () => checkStandalone(standaloneModules())],
     ["publish", () => checkPublish(ROOT, { standIns: standard.length > 0 })],
@@ -71,7 +72,11 @@ async function deno(...args: string[]): Promise<string[]> {
 async function docs(standard: string[]): Promise<string[]> {
   return [
     ...await checkDocs(PATHS, standard),
-    ...checkMarkdown(await Deno.readTextFile(`${ROOT}README.md`)),
+    ...(await Promise.all(
+      GUIDES.map(async (path) =>
+        checkMarkdown(await Deno.readTextFile(ROOT + path))
+      ),
+    )).flat(),
   ];
 }
 
