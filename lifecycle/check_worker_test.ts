@@ -317,6 +317,9 @@ testRule("module-state", [
   onFetch("self.debug = true;"),
   onFetch("event.foo = 1;", "declare let event: unknown"),
   onFetch("(() => { let n = 0; n++; })();"),
+  onFetch("cache = undefined;", "let cache = f()"),
+  onFetch("cache = null;", "let cache = f()"),
+  onFetch("config.user = event;", "const config = readConfig()"),
   onFetch("const f = () => { let n = 0; return () => n++; }; f()();"),
 ]);
 
@@ -344,6 +347,9 @@ testRule("unbounded-state", [
   onFetch("weak.set(event, 1);", "const weak = new WeakMap()"),
   onFetch("const log = []; log.push(event);"),
   "const routes = []; routes.push(1); self.onfetch = () => f(routes);",
+  "const routes = []; routes.push(f); self.onfetch = () => { for (const f of routes) f(); };",
+  onFetch("if (names.has(event)) f();", "const names = new Set(['a'])"),
+  onFetch("if (names.includes(event)) f();", "const names = ['a']"),
   "export const log = []; self.onfetch = (event) => { log.push(event); };",
   onFetch("store.set('a', event);", "const store = openStore()"),
 ]);
