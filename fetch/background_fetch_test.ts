@@ -634,8 +634,13 @@ Deno.test("createBackgroundFetch() waits for as long as there is no network", as
   const { host, downloads, url } = setting;
   host.network.offline = true;
   await downloads.start("1", url("/1"));
-  for (let tries = 0; tries < 10; tries++) {
-    assertEquals((await downloads.run()).next !== undefined, true);
+  await host.idle();
+  {
+    using time = new FakeTime();
+    for (let tries = 0; tries < 20; tries++) {
+      const { next = 0 } = await downloads.run();
+      await time.tickAsync(next - Date.now());
+    }
   }
   assertEquals((await downloads.get("1"))?.result, "");
   host.network.offline = false;
@@ -1308,5 +1313,116 @@ Deno.test("run() waits for a worker's listeners, but not beyond its signal", asy
   controller.abort(reason);
   assertStrictEquals(await assertRejects(() => running), reason);
   assertEquals((await store.get(key) as { told: boolean }).told, false);
+  host.close();
+});
+
+Deno.test("createBackgroundFetch() tries again what may go away by itself, and nothing else", async () => {
+  let status = 0;
+  const setting = await set(() => new Response("no", { status }));
+  const { host, downloads, url } = setting;
+  for (status of [408, 425, 429, 500, 503, 400, 403, 404]) {
+    const id = String(status);
+    await downloads.start(id, url("/1"));
+    await downloads.run();
+    const isBusy = status === 408 || status === 425 || status === 429 ||
+      status >= 500;
+    assertEquals((await downloads.get(id))?.result, isBusy ? "" : "failure");
+    await downloads.delete(id);
+  }
+  await host.idle();
+  host.close();
+});
+
+Deno.test("createBackgroundFetch() waits for a server a minute after each byte", async () => {
+  let chunks = 0;
+  const setting = await set(() => {
+    const body = new ReadableStream({
+      async pull(controller) {
+        // The fourth never comes.
+        await new Promise((resolve) => {
+          if (++chunks < 4) setTimeout(resolve, 50_000);
+        });
+        controller.enqueue(Uint8Array.of(chunks));
+      },
+    }, { highWaterMark: 0 });
+    return new Response(body, { headers: { "content-length": "9" } });
+  });
+  const { host, downloads, url } = setting;
+  {
+    using time = new FakeTime();
+    const begin = Date.now();
+    await downloads.start("1", url("/1"));
+    let isOver = false;
+    const running = downloads.run().then(() => void (isOver = true));
+    while (!isOver) {
+      await time.tickAsync(1_000);
+      assert(Date.now() < begin + 300_000);
+    }
+    await running;
+    assert(Date.now() >= begin + 210_000, String(Date.now() - begin));
+  }
+  assertEquals(
+    (await downloads.get("1"))?.files[0]?.message,
+    `Cannot download ${url("/1")}: the server has sent nothing for 60 seconds`,
+  );
+  await downloads.delete("1");
+  host.close();
+});
+
+Deno.test("createBackgroundFetch() leaves alone what another version of it has stored", async () => {
+  const setting = await set(() => new Response("x"));
+  const { host, store, downloads } = setting;
+  await store.set("background-fetch/default/1", { format: 2, id: "1" });
+  assertEquals(await downloads.get("1"), undefined);
+  assertEquals(await downloads.list(), []);
+  assertEquals(await downloads.run(), { next: undefined });
+  assertEquals((await store.list({ prefix: "" })).length, 1);
+  host.close();
+});
+
+Deno.test("createBackgroundFetch() lists in the order of the starts, and leaves no cache by looking", async () => {
+  const setting = await set(() => new Response("x"));
+  const { host, downloads, url } = setting;
+  {
+    using time = new FakeTime();
+    for (const id of ["b", "c", "a"]) {
+      await downloads.start(id, url(`/${id}`));
+      time.tick(10);
+    }
+  }
+  await downloads.run();
+  await host.idle();
+  const ids = (await downloads.list()).map(({ id }) => id);
+  assertEquals(ids, ["b", "c", "a"]);
+  assertEquals(await host.caches.keys(), ["episodes"]);
+  host.close();
+});
+
+Deno.test("start() asks only for what is not in the cache, and with Background Fetch for as many bytes fewer", async () => {
+  const setting = await set(
+    (request) =>
+      request.url.endsWith("/2")
+        ? new Response("no", { status: 404 })
+        : new Response("0123456789"),
+    {},
+  );
+  const { host, page, downloads, url } = setting;
+  const urls = [url("/1"), url("/2"), url("/3")];
+  await downloads.start("1", urls, { downloadTotal: 30 });
+  await end(downloads, "1");
+  await host.idle();
+  await (await host.caches.open("episodes")).delete(url("/3"));
+  const asked: unknown[] = [];
+  const { backgroundFetch } = await page.navigator.serviceWorker.ready;
+  Object.assign(backgroundFetch ?? {}, {
+    fetch(_id: string, requests: Request[], options: unknown) {
+      asked.push(requests.map(({ url }) => url), options);
+      return Promise.resolve();
+    },
+  });
+  const { files } = await downloads.start("1", urls, { downloadTotal: 30 });
+  assertEquals(files.map(({ stored }) => stored), [true, false, false]);
+  const options = { title: "", icons: [], downloadTotal: 20 };
+  assertEquals(asked, [urls.slice(1), options]);
   host.close();
 });
