@@ -543,9 +543,11 @@ Deno.test("respond() stores again what is missing, if it can be sure", async () 
   await files.install();
   await scope.caches.delete(files.cacheName);
   for (const path of ["/app.9b1e44d0.js", "/checked", "/unsure", "/other"]) {
+    const asked = scope.asked.length;
     const { event, waited } = eventOf(path);
     assertEquals(await (await files.respond(event)).text(), "text");
     await Promise.all(waited);
+    assertEquals(scope.asked.length, asked + 1);
   }
   const cache = await scope.caches.open(files.cacheName);
   assertEquals((await cache.keys()).map(({ url }) => new URL(url).pathname), [
@@ -603,6 +605,11 @@ Deno.test("respond() reads a preload to its end that it does not need", async ()
       Promise.resolve(new Response("preloaded")),
       Promise.resolve(undefined),
       Promise.reject(new TypeError("Offline")),
+      Promise.resolve(
+        new Response(
+          new ReadableStream({ pull: (c) => c.error(new TypeError("cut")) }),
+        ),
+      ),
     ]
   ) {
     const { event, waited } = eventOf("/", { preloadResponse: preload });
@@ -624,6 +631,8 @@ Deno.test("rest() tells what is missing, and asks for it a minute later", async 
   const [{ url, reason } = {}] = (await files.rest()).failed;
   assertEquals([url, reason?.name], ["/help", "NetworkError"]);
   assertStringIncludes(reason?.message ?? "", "its status is 500");
+  // Nobody has lost it: it was never there.
+  await files.respond(eventOf("/help").event);
   const asked = scope.asked.length;
   await files.rest();
   assertEquals(scope.asked.length, asked);
@@ -670,6 +679,18 @@ Deno.test("rest() restores everything when the user has cleared the storage", as
   assertEquals(await (await page.fetch("/app.js")).text(), "/app.js of 1");
   await wake(host);
   assertEquals(Object.keys(await stored(host, "1")).length, 4);
+});
+
+Deno.test("rest() does not begin anew while it is at work", async () => {
+  const scope = scopeOf(() => new Response());
+  const files = precache(scope, FIRST, { name: "app" });
+  const { promise: handled, resolve } = Promise.withResolvers<void>();
+  const running = files.rest({ handled });
+  // Nothing is there yet.
+  await files.respond(eventOf("/").event);
+  assert(files.rest() === running);
+  resolve();
+  assertEquals((await running).fetched, 4);
 });
 
 Deno.test("rest() looks again when respond() has missed a file", async () => {
