@@ -274,6 +274,8 @@ Deno.test("install() says that the network failed, or the integrity", async () =
     await assertRejects(() => install({ integrity: "sha384-x" }), DOMException),
   ];
   assertEquals([plain.name, checked.name], ["NetworkError", "NetworkError"]);
+  // What has a hash is asked for again, past the HTTP cache.
+  assertEquals(scope.asked.length, 3);
   assertEquals(plain.message, `Cannot precache ${ORIGIN}/a: Failed to fetch`);
   assertEquals(
     checked.message,
@@ -357,6 +359,16 @@ Deno.test("install() ends what is in flight when one file fails", async () => {
   const error = await assertRejects(() => files.install(), DOMException);
   assertStringIncludes(error.message, "its status is 500");
   assert(scope.asked.every(([, init]) => init?.signal.aborted));
+});
+
+Deno.test("install() lets go of an answer that it does not store", async () => {
+  let isCancelled = false;
+  const body = new ReadableStream({ cancel: () => void (isCancelled = true) });
+  const scope = scopeOf(() => new Response(body, { status: 404 }));
+  const entries = [{ url: "/a" }];
+  const files = precache(scope, { version: "1", entries }, { name: "app" });
+  await assertRejects(() => files.install(), DOMException);
+  assertEquals(isCancelled, true);
 });
 
 Deno.test("install() gives up after five minutes", async () => {
