@@ -1260,7 +1260,6 @@ export function createBackgroundFetch(
     }
     await written();
     const complete = { ...version, total: end };
-    if (version.total !== end) await changeFile(task, { version: complete });
     return { version: complete, tail: buffer.subarray(0, end - start) };
   }
 

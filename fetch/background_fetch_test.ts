@@ -1426,3 +1426,51 @@ Deno.test("start() asks only for what is not in the cache, and with Background F
   assertEquals(asked, [urls.slice(1), options]);
   host.close();
 });
+
+Deno.test("createBackgroundFetch() limits the bytes of all files together", async () => {
+  const setting = await set(() => new Response("0123456789"));
+  const { host, downloads, url } = setting;
+  const urls = [url("/1"), url("/2")];
+  await downloads.start("1", urls, { downloadTotal: 19 });
+  const { failureReason, files } = await end(downloads, "1");
+  assertEquals(failureReason, "download-total-exceeded");
+  assertEquals(files.map(({ stored }) => stored), [true, false]);
+  await host.idle();
+  host.close();
+});
+
+Deno.test("delete() leaves in the cache what the download has not put there", async () => {
+  const setting = await set(() => new Response("no", { status: 404 }));
+  const { host, downloads, url } = setting;
+  const cache = await host.caches.open("episodes");
+  await cache.put(url("/1"), new Response("by others"));
+  await downloads.start("1", url("/1"));
+  await end(downloads, "1");
+  await downloads.delete("1");
+  assertEquals(await (await cache.match(url("/1")))?.text(), "by others");
+  await host.idle();
+  host.close();
+});
+
+Deno.test("createBackgroundFetch() begins again where the browser has lost a part", async () => {
+  const server = new FileServer(2 * PART);
+  server.cuts = [PART + 5];
+  const setting = await set((request) => server.answer(request));
+  const { host, downloads, url } = setting;
+  await downloads.start("1", url("/1"));
+  await downloads.run();
+  const parts = await host.caches.open("background-fetch/default/1");
+  const [first] = await parts.keys();
+  await parts.put(first?.url ?? "", new Response("less"));
+  await downloads.run();
+  const { files } = await downloads.get("1") ?? {};
+  assertEquals(
+    files?.[0]?.message,
+    `Cannot download ${url("/1")}: the browser has lost a part of it`,
+  );
+  await downloads.run();
+  assertEquals(await stored(setting, "/1"), await digest(server.bytes));
+  assertEquals(server.asked.at(-1), "whole");
+  await host.idle();
+  host.close();
+});
