@@ -837,11 +837,15 @@ Deno.test("watch() rejects with the reason of its signal, or if there is none to
   await downloads.start("1", url("/1"));
   const reason = new Error("enough");
   const controller = new AbortController();
-  const watching = downloads.watch("1", { signal: controller.signal });
-  await watching.next();
-  const next = watching.next();
-  controller.abort(reason);
-  assertStrictEquals(await assertRejects(() => next), reason);
+  {
+    // At once, not when it looks again.
+    using _time = new FakeTime();
+    const watching = downloads.watch("1", { signal: controller.signal });
+    await watching.next();
+    const next = watching.next();
+    controller.abort(reason);
+    assertStrictEquals(await assertRejects(() => next), reason);
+  }
   await downloads.delete("1");
   await host.idle();
   host.close();
@@ -1472,5 +1476,50 @@ Deno.test("createBackgroundFetch() begins again where the browser has lost a par
   assertEquals(await stored(setting, "/1"), await digest(server.bytes));
   assertEquals(server.asked.at(-1), "whole");
   await host.idle();
+  host.close();
+});
+
+Deno.test("createBackgroundFetch() keeps no parts of a file that is whole", async () => {
+  const server = new FileServer(PART + 5);
+  const setting = await set((request) =>
+    request.url.endsWith("/1")
+      ? server.answer(request)
+      : new Response("no", { status: 503 })
+  );
+  const { host, downloads, url } = setting;
+  await downloads.start("1", [url("/1"), url("/2")]);
+  await downloads.run();
+  const { files, downloaded } = await downloads.get("1") ?? {};
+  assertEquals(files?.map(({ stored }) => stored), [true, false]);
+  assertEquals(downloaded, server.bytes.length);
+  const parts = await host.caches.open("background-fetch/default/1");
+  assertEquals(await parts.keys(), []);
+  await downloads.delete("1");
+  await host.idle();
+  host.close();
+});
+
+Deno.test("start() leaves what there was if the browser refuses another", async () => {
+  const setting = await set(
+    (request) =>
+      request.url.endsWith("/1")
+        ? new Response("x")
+        : new Response("no", { status: 404 }),
+    {},
+  );
+  const { host, downloads, url } = setting;
+  const urls = [url("/1"), url("/2")];
+  await downloads.start("1", urls);
+  const before = await end(downloads, "1");
+  await host.idle();
+  host.caches.quota = host.caches.usage + 100;
+  const error = await assertRejects(() =>
+    downloads.start("1", urls, { downloadTotal: 1_000 })
+  );
+  assertEquals((error as Error).name, "QuotaExceededError");
+  const { rate: _, ...state } = before as BackgroundFetchState & {
+    rate?: number;
+  };
+  assertEquals(await downloads.get("1"), state);
   host.close();
 });
