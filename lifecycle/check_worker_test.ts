@@ -208,6 +208,11 @@ testRule("late-wait-until", [
   onFetch("await f(); event.waitUntil(g());", "", "async"),
   onFetch("f().then(() => { event.waitUntil(g()); });"),
   onFetch("setTimeout(() => event.waitUntil(g()), 100);"),
+  onFetch(
+    "event.preventDefault(); await f(); event.waitUntil(g());",
+    "",
+    "async",
+  ),
   `self.addEventListener('message', (async (event: ExtendableMessageEvent) => {
     await f();
     event.waitUntil(g());
@@ -281,6 +286,7 @@ testRule("import-scripts", [
 testRule("module-state", [
   onFetch("count++;", "let count = 0"),
   onFetch("user = event.request.url;", "let user"),
+  onFetch("user = event.clientId || 'nobody';", "let user"),
   onFetch("f(() => { last = event; });", "let last"),
   onFetch("state.user = event.request.url;", "const state = { user: '' }"),
   `let port;
@@ -310,6 +316,7 @@ testRule("module-state", [
     "let db",
   ),
   onFetch("db || (db = openDB());", "let db"),
+  onFetch("db ? f() : db = openDB();", "let db"),
   onFetch("state.db ??= openDB();", "const state = {}"),
   onFetch("let count = 0; count++;"),
   onFetch("if (Date.now() > next) f(); last = Date.now();", "let last = 0"),
