@@ -10,9 +10,10 @@
  * cost about as much as one batch; should that transaction fail, its halves are
  * tried apart until the one at fault fails alone. The connection is opened by
  * the first operation, closed at once when another context wants to delete or
- * upgrade the database, and opened again when it is needed or was lost. What is
- * under way in a page that goes to the back/forward cache is undone, lest other
- * contexts wait for it, and done again when the page is back.
+ * upgrade the database, and opened again when it is needed or was lost. What a
+ * page saves as it goes is committed at once. All else that is under way in a
+ * page that goes to the back/forward cache is undone, lest other contexts wait
+ * for it, and done again when the page is back.
  *
  * Each record is stored as `{ key, version, value }` in the object store
  * "records"; one that was set aside has the key `[key, version, random]`.
@@ -237,6 +238,7 @@ interface Transaction {
   ): void;
   objectStore(name: string): Records;
   abort(): void;
+  commit(): void;
 }
 
 interface Records {
@@ -365,6 +367,23 @@ export function openStore(name: string, options: OpenStoreOptions = {}): Store {
   let running = false;
   let waiting: Job[] = [];
   let connection: Promise<Database> | undefined;
+  /** Aborts when the store is closed. */
+  const over = new AbortController();
+  let isListening = false;
+  /** Whether the page has gone: for good, or to the back/forward cache. */
+  let gone: "left" | "cached" | undefined;
+  /** Ends the transaction under way, as the page goes. */
+  let leave: () => unknown = () => {};
+
+  function listen(): void {
+    isListening = true;
+    const until = { signal: over.signal };
+    platform.addEventListener?.("pagehide", ({ persisted }) => {
+      gone = persisted ? "cached" : "left";
+      leave();
+    }, until);
+    platform.addEventListener?.("pageshow", () => gone = undefined, until);
+  }
 
   function enqueue<T>(
     kind: Job["kind"],
@@ -384,6 +403,7 @@ export function openStore(name: string, options: OpenStoreOptions = {}): Store {
 
   async function runWaiting(): Promise<void> {
     running = true;
+    if (!isListening) listen();
     while (waiting.length > 0) {
       const jobs = waiting;
       waiting = [];
@@ -403,13 +423,15 @@ export function openStore(name: string, options: OpenStoreOptions = {}): Store {
     if (jobs.length === 0) return;
     let database: Database;
     try {
-      database = await (connection ??= open());
+      database = await (connection ??= connect());
     } catch (error) {
       connection = undefined;
       for (const job of [...jobs, ...waiting.splice(0)]) job.reject(error);
       return;
     }
-    const failure = await attempt(jobs, database, mode);
+    const isSaving = jobs.every(({ kind }) => kind === "write");
+    if (gone === "cached" && !isSaving) await shown(platform);
+    const failure = await attempt(jobs, database, mode, isSaving);
     if (!failure) return;
     const { error, lost, uncertain, written = [], suspended } = failure;
 
@@ -442,6 +464,7 @@ export function openStore(name: string, options: OpenStoreOptions = {}): Store {
     jobs: readonly Job[],
     database: Database,
     mode: Mode,
+    isSaving: boolean,
   ): Promise<Failure | undefined> {
     let transaction: Transaction;
     try {
@@ -454,14 +477,19 @@ export function openStore(name: string, options: OpenStoreOptions = {}): Store {
       return { error, lost: true };
     }
     const view = viewOf(transaction.objectStore(RECORDS), mode);
-    const over = new AbortController();
+    let isAsked = false;
     let undone = false;
     let suspended = false;
     let uncertain = false;
-    // In WebKit, the transaction of a page that does not run keeps all others waiting.
-    platform.addEventListener?.("pagehide", ({ persisted }) => {
-      if (persisted && abort(transaction)) undone = suspended = true;
-    }, { signal: over.signal });
+    leave = () => {
+      // What is saved as the page goes needs no answer, so it can be.
+      const canCommit = isSaving && isAsked && !hasBlob(view.written);
+      if (canCommit) return end(transaction, "commit");
+      // In WebKit, a transaction of a page that does not run keeps others waiting.
+      if (gone === "cached" && end(transaction, "abort")) {
+        undone = suspended = true;
+      }
+    };
     // Heard before `work` hears of it.
     transaction.addEventListener("error", ({ target }) => {
       if (!undone) view.refusal ??= target.error;
@@ -499,16 +527,18 @@ export function openStore(name: string, options: OpenStoreOptions = {}): Store {
     try {
       if (mode !== "write") await Promise.all(jobs.map(work));
       else for (const job of jobs) await work(job);
+      isAsked = true;
+      if (gone) leave();
       // It commits by itself. After `commit()`, Firefox keeps the rest of what fails
       // in part, and WebKit forgets blobs.
       if (mode === "write") await ended;
     } catch (error) {
       failure = { error };
       undone = true;
-      abort(transaction);
+      end(transaction, "abort");
       await ended;
     } finally {
-      over.abort();
+      leave = () => {};
     }
     if (suspended) return { suspended };
     if (view.refusal) {
@@ -666,7 +696,7 @@ export function openStore(name: string, options: OpenStoreOptions = {}): Store {
     return view;
   }
 
-  async function open(): Promise<Database> {
+  async function connect(): Promise<Database> {
     const { indexedDB } = platform;
     if (!indexedDB) {
       throw new DOMException(
@@ -709,6 +739,7 @@ export function openStore(name: string, options: OpenStoreOptions = {}): Store {
     deleteAside: (key) => enqueue("write", (view) => view.deleteAside(key)),
     close() {
       closed = true;
+      over.abort();
       if (!running) release();
     },
   };
@@ -744,10 +775,10 @@ function answered<T>(request: Request<T>): Promise<T> {
   });
 }
 
-/** Undoes a transaction, unless it has ended by itself. */
-function abort(transaction: Transaction): boolean {
+/** Ends a transaction, unless it has ended by itself. */
+function end(transaction: Transaction, how: "abort" | "commit"): boolean {
   try {
-    transaction.abort();
+    transaction[how]();
     return true;
   } catch {
     return false;
@@ -884,22 +915,33 @@ async function roomIn(platform: Scope): Promise<number | undefined> {
 
 /** About how many bytes a value takes. */
 function sizeOf(value: unknown): number {
-  const seen = new Set<unknown>();
-  const left = [value];
   let size = 0;
-  while (left.length > 0) {
-    const part = left.pop();
+  for (const part of partsOf(value)) {
     if (typeof part === "string") size += part.length;
     else if (typeof part !== "object" || part === null) size += 8;
     else if (part instanceof Blob) size += part.size;
     else if ("byteLength" in part) size += Number(part.byteLength);
-    else if (!seen.has(part)) {
-      seen.add(part);
-      left.push(Object.keys(part).join(""));
-      const isCollection = part instanceof Map || part instanceof Set;
-      const inner = isCollection ? part : Object.values(part);
-      for (const one of inner) left.push(one);
-    }
   }
   return size;
+}
+
+function hasBlob(value: unknown): boolean {
+  return [...partsOf(value)].some((part) => part instanceof Blob);
+}
+
+/** A value, and all that is in it, with the names of properties. */
+function* partsOf(value: unknown): Iterable<unknown> {
+  const seen = new Set<unknown>();
+  const left = [value];
+  while (left.length > 0) {
+    const part = left.pop();
+    yield part;
+    if (typeof part !== "object" || part === null || seen.has(part)) continue;
+    if (part instanceof Blob || "byteLength" in part) continue;
+    seen.add(part);
+    left.push(Object.keys(part).join(""));
+    const isCollection = part instanceof Map || part instanceof Set;
+    const inner = isCollection ? part : Object.values(part);
+    for (const one of inner) left.push(one);
+  }
 }
