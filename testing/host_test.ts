@@ -548,6 +548,36 @@ Deno.test("importScripts() finds after the installation what it found before", (
     assertEquals(await ask(await host.openWindow("/"), "/lib.js"), 2);
   }));
 
+Deno.test("a text finds what the texts that it imports declare", () =>
+  withHost({
+    scripts: {
+      "/lib.js": `"use strict";
+const version = 1;
+var count = 0;
+function next() { return ++count; }
+class Kept { }
+async function *later() {
+var inner = 1;
+  yield inner;
+}
+/*
+class in a comment
+*/ // The end`,
+      "/sw.js": `
+        importScripts("/lib.js");
+        addEventListener("message", ({ source }) =>
+          source.postMessage([version, next(), self.count, typeof Kept,
+            typeof later, typeof inner, typeof self.next]));`,
+    },
+  }, async (host) => {
+    await host.register("/sw.js");
+    const page = await host.openWindow("/");
+    const first = [1, 1, 1, "function", "function", "undefined", "function"];
+    assertEquals(await ask(page), first);
+    host.stopWorker();
+    assertEquals(await ask(page), first);
+  }));
+
 Deno.test("a listener that is added too late is told of", () =>
   withHost({}, async (host) => {
     await host.register(async (scope) => {

@@ -513,7 +513,9 @@ export const behaviours: Record<string, Behaviour> = {
   "importScripts() finds after the installation what it found before": {
     worker(self) {
       self.importScripts("/lib.js");
+      const { declared } = self as unknown as { declared(): string };
       answer(self, async () => [
+        declared(),
         await outcome(() => self.importScripts("/lib.js")),
         await outcome(() => self.importScripts("/lib.js?late")),
       ]);
@@ -521,7 +523,7 @@ export const behaviours: Record<string, Behaviour> = {
     async page(page) {
       return await ask((await activated(page)).active);
     },
-    expected: ["ok", "NetworkError"],
+    expected: ["declared", "ok", "NetworkError"],
   },
 
   "getRegistration() finds the scope that a URL is in": {

@@ -1,5 +1,10 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
+/** What a worker imports. */
+export const IMPORTED = `function declared() {
+  return "declared";
+}`;
+
 /** What the server of the behaviours answers. */
 export async function answerConformance(
   request: Request,
@@ -8,7 +13,7 @@ export async function answerConformance(
     case "/asked/echo":
       return new Response(`${request.method} ${await request.text()}`);
     case "/lib.js":
-      return new Response("", {
+      return new Response(IMPORTED, {
         headers: { "content-type": "text/javascript" },
       });
     case "/cors":

@@ -8,7 +8,7 @@ import {
   behaviours,
   type ConformancePage,
 } from "./host_conformance.ts";
-import { answerConformance } from "./host_conformance_server.ts";
+import { answerConformance, IMPORTED } from "./host_conformance_server.ts";
 
 const OTHER = "https://other.test";
 
@@ -25,7 +25,7 @@ Deno.test.afterAll(stop);
 async function run(name: string, behaviour: Behaviour): Promise<unknown> {
   const host = createHost({
     // What is imported, the host has to have at once.
-    scripts: { "/lib.js": "" },
+    scripts: { "/lib.js": IMPORTED },
     async network(request) {
       const { pathname } = new URL(request.url);
       if (pathname === "/sw.js") {

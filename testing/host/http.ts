@@ -97,7 +97,7 @@ export function streamOf(
  */
 export async function checkIntegrity(
   response: Response,
-  { integrity, url }: Request,
+  { integrity = "", url }: Request,
 ): Promise<Response> {
   const hashes = [...integrity.matchAll(HASH_REGEXP)]
     .map(([, algorithm = "", hash]) => ({ algorithm, hash }));

@@ -225,18 +225,41 @@ export function addRest(scope: object): void {
   }
 }
 
+/** A declaration that begins a line, as those of a script itself do. */
+const DECLARATION_REGEXP =
+  /^(?:(?:var|let|const|class)\s+|(?:async\s+)?function(?:\s+|\s*\*\s*))([\w$]+)/gm;
+
 /** Evaluates the text of a classic script, whose globals are those of `scope`. */
 export function evaluate(text: string, url: string, scope: object): unknown {
   // Names that mean nothing here must not be looked for in the runtime.
   const names = new Proxy(scope, {
     has: (_, name) => name in scope || ABSENT.some((absent) => absent === name),
   });
+  const declared = Array.from(
+    text.matchAll(DECLARATION_REGEXP),
+    ([, name = ""]) => name,
+  );
   // In a function of its own, the script may be strict. It ends on a new line,
   // lest its last comment swallow the brace.
   const run = new Function(
-    "names",
-    "scope",
-    `with (names) { return (function () { ${text}\n}).call(scope); }\n//# sourceURL=${url}`,
+    `with (arguments[0]) { return (function () { ${text}\n${
+      declared.filter(isName).map(share).join(" ")
+    } }).call(arguments[1]); }\n//# sourceURL=${url}`,
   );
   return run(names, scope);
+}
+
+/** Whether it can be declared, rather than being of a comment. */
+function isName(text: string): boolean {
+  try {
+    new Function(`"use strict"; let ${text};`);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Has other scripts find what a script declares, if it does. */
+function share(name: string): string {
+  return `if (typeof ${name} !== "undefined") Object.defineProperty(this, "${name}", { get: () => ${name}, set: (${name}_) => { ${name} = ${name}_; }, configurable: true });`;
 }
