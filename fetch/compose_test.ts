@@ -114,6 +114,14 @@ Deno.test("compose() encodes what is in another charset as UTF-8", async () => {
     headers: { "content-type": 'text/html; Charset="iso-8859-1"' },
   });
   assertEquals(await compose(new TestEvent(), [latin1]).text(), "é");
+  // A character may be in two chunks.
+  const chunks = [[0x61], [0, 0xe9], [0]].map((chunk) =>
+    Uint8Array.from(chunk)
+  );
+  const utf16 = new Response(ReadableStream.from(chunks), {
+    headers: { "content-type": "text/html; charset=utf-16le" },
+  });
+  assertEquals(await compose(new TestEvent(), [utf16]).text(), "aé");
 });
 
 Deno.test("compose() cancels every source when it is cancelled", async () => {
@@ -145,6 +153,20 @@ Deno.test("compose() cancels every source when it is cancelled", async () => {
     ["enough", "enough", "enough"],
   );
   assertEquals([called, event.ended], [false, true]);
+});
+
+Deno.test("compose() does not mind a source that cannot be cancelled", async () => {
+  const event = new TestEvent();
+  const stubborn = new ReadableStream<Uint8Array>({
+    pull: never,
+    cancel: () => Promise.reject(new Error("No")),
+  });
+  const reader = compose(event, [stubborn]).body!.getReader();
+  reader.read();
+  await settle();
+  await reader.cancel();
+  await settle();
+  assert(event.ended);
 });
 
 Deno.test("compose() returns the iterator that is read when it is cancelled", async () => {

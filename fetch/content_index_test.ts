@@ -64,6 +64,18 @@ Deno.test("createContentIndex() lists a page once", async () => {
   assertEquals(await contents.list(), [{ ...LISTED, title: "Two" }]);
 });
 
+Deno.test("createContentIndex() knows a page whatever it was asked for with", async () => {
+  const { contents, cache } = await setUp(new TestIndex());
+  const url = `${SCOPE}2`;
+  await cache.put(
+    new Request(url, { headers: { accept: "text/html" } }),
+    new Response("2", { headers: { vary: "accept" } }),
+  );
+  assertEquals(await contents.add({ ...ENTRY, url }), true);
+  assertEquals((await contents.list() || []).length, 1);
+  assertEquals(await contents.delete(url), true);
+});
+
 Deno.test("createContentIndex() deletes a page from index and cache", async () => {
   const index = new TestIndex();
   const { contents, cache, put } = await setUp(index);

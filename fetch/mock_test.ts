@@ -108,6 +108,40 @@ Deno.test("createMock() delays an answer, until the request is aborted", async (
   assertEquals(await aborted.catch((reason) => reason), "enough");
 });
 
+Deno.test("createMock() removes its abort listener when it answers", async () => {
+  const { fetch } = createMock({ "GET /a": "a" }, { delay: 1 });
+  const request = new Request(`${ORIGIN}/a`);
+  const { prototype } = AbortSignal;
+  const { addEventListener, removeEventListener } = prototype;
+  let listeners = 0;
+  using stack = new DisposableStack();
+  stack.defer(() => {
+    Object.assign(prototype, { addEventListener, removeEventListener });
+  });
+  Object.assign(prototype, {
+    addEventListener(this: AbortSignal, ...args: [string, () => void]) {
+      listeners++;
+      addEventListener.apply(this, args);
+    },
+    removeEventListener(this: AbortSignal, ...args: [string, () => void]) {
+      listeners--;
+      removeEventListener.apply(this, args);
+    },
+  });
+  await fetch(request);
+  assertEquals(listeners, 0);
+});
+
+Deno.test("createMock() leaves no rejection behind where the network fails", async () => {
+  let answer: Promise<Response> | undefined;
+  createMock({ "GET /a": new Error("down") })({
+    request: new Request(`${ORIGIN}/a`),
+    respondWith: (response) => answer = response,
+    handled: Promise.reject(new DOMException("", "NetworkError")),
+  });
+  assertEquals((await answer)?.type, "error");
+});
+
 Deno.test("createMock() refuses what names no route", () => {
   for (const name of ["/a", "GET", "get /a", "GET  /a", "GET /a /b", ""]) {
     assertThrows(

@@ -163,6 +163,27 @@ Deno.test("transform() answers though the cache fails", async () => {
   assertEquals(await Promise.all(event.work), [undefined]);
 });
 
+Deno.test("transform() takes the name of a cache, which may be blocked", async () => {
+  const { caches } = globalThis;
+  const define = (value: unknown) =>
+    Object.defineProperty(globalThis, "caches", { value, configurable: true });
+  using stack = new DisposableStack();
+  stack.defer(() => define(caches));
+  const { compile, calls } = counting();
+  const answer = async () => {
+    const event = new TestEvent();
+    const source = new Response("a");
+    const options = { cache: "compiled" };
+    const response = await transform(event, source, compile, options);
+    await Promise.all(event.work);
+    return await response.text();
+  };
+  define(createCacheStorage());
+  assertEquals([await answer(), await answer(), calls.length], ["A", "A", 1]);
+  define({ open: () => Promise.reject(new DOMException("", "SecurityError")) });
+  assertEquals([await answer(), calls.length], ["A", 2]);
+});
+
 Deno.test("transform() rejects a source that breaks off", async () => {
   const broken = new ReadableStream({ start: (c) => c.error(new TypeError()) });
   const { compile } = counting();
