@@ -267,6 +267,10 @@ Deno.test("accept() forgets a page that went without a word", async () => {
     new Promise((resolve) => setTimeout(resolve, 20, "none")),
   ]);
   assertEquals(answer, "none");
+  // Were it back, events would find it as one of an earlier life.
+  pages.push(a);
+  await bed.listener.post("playing", { id: "7" });
+  assertEquals(a.posted.length, 1);
 });
 
 for (const ms of [0, 50]) {
