@@ -45,10 +45,6 @@ const KEY = "@serviceworker/std";
  * Do not call `self.skipWaiting()` in `install` as well: nobody would be asked,
  * and open tabs would be answered by a version that they do not know.
  *
- * Bundle a worker that is a classic script as an `iife`: at its top level, a
- * function of this name would hide `self.skipWaiting()`, and the worker would wait
- * for ever.
- *
  * @param scope The worker's `self`.
  * @returns The listener.
  *
@@ -72,7 +68,7 @@ const KEY = "@serviceworker/std";
  * host.close();
  * ```
  */
-export function skipWaiting(
+function skipWaitingListener(
   scope: SkipWaitingScope,
 ): (event: SkipWaitingEvent) => void {
   return (event) => {
@@ -84,6 +80,10 @@ export function skipWaiting(
     port?.close();
   };
 }
+
+// In a script whose functions are globals, as a bundle can be, one of this name
+// would take the place of the platform's.
+export { skipWaitingListener as skipWaiting };
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return value !== null && typeof value === "object";
