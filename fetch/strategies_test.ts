@@ -1106,6 +1106,7 @@ for (const strategy of [cacheFirst, networkFirst, staleWhileRevalidate, race]) {
     const request = new Request(`${ORIGIN}/r`);
     Object.defineProperty(request, "mode", { value: "navigate" });
     const preload = new Response("network");
+    let asked = 0;
     for (const preloadResponse of [undefined, Promise.resolve(preload)]) {
       const lifetimes: Promise<unknown>[] = [];
       const answer = strategy({
@@ -1118,11 +1119,12 @@ for (const strategy of [cacheFirst, networkFirst, staleWhileRevalidate, race]) {
           put: () => Promise.resolve(),
         },
         signal: AbortSignal.abort(reason),
+        fetch: () => Promise.resolve(new Response(String(++asked))),
       });
       assertEquals(await answer.catch((error) => error), reason);
       await Promise.all(lifetimes);
     }
-    assertEquals(preload.bodyUsed, true);
+    assertEquals([asked, preload.bodyUsed], [0, true]);
   });
 }
 
