@@ -62,6 +62,17 @@ export interface Mock {
   fetch(input: Request | URL | string, init?: RequestInit): Promise<Response>;
 }
 
+/** What not every library of TypeScript knows, and not every browser has. */
+interface Globals {
+  readonly URLPattern?: new (text: string) => {
+    exec(url: string): Record<"pathname" | "search", Groups> | null;
+  };
+}
+
+interface Groups {
+  readonly groups: MockParams;
+}
+
 const ROUTE_REGEXP = /^(\*|[A-Z]+) (\S+)$/;
 
 /**
@@ -73,6 +84,8 @@ const ROUTE_REGEXP = /^(\*|[A-Z]+) (\S+)$/;
  * for what takes such a function.
  * @throws {TypeError} If the name of a route has no method or address, or the
  * address is no pattern.
+ * @throws {DOMException} Named "NotSupportedError" if the browser has no
+ * `URLPattern`.
  *
  * @example In a test, and in a worker for development
  * ```ts
@@ -97,6 +110,13 @@ export function createMock(
   options: MockOptions = {},
 ): Mock {
   const { delay = 0 } = options;
+  const { URLPattern } = globalThis as Globals;
+  if (!URLPattern) {
+    throw new DOMException(
+      "Cannot mock routes: this browser has no URLPattern",
+      "NotSupportedError",
+    );
+  }
   const table = Object.entries(routes).map(([name, answer]) => {
     const [, method, address] = name.match(ROUTE_REGEXP) ?? [];
     if (method === undefined || address === undefined) {

@@ -167,3 +167,14 @@ Deno.test("createMock() is a fetch listener of a worker", async () => {
   const error = await page.fetch("/b").catch((error) => error);
   assert(error instanceof TypeError);
 });
+
+Deno.test("createMock() says what an old browser lacks", () => {
+  const { URLPattern } = globalThis;
+  Object.assign(globalThis, { URLPattern: undefined });
+  try {
+    const error = assertThrows(() => createMock({ "GET /": 1 }), DOMException);
+    assertEquals(error.name, "NotSupportedError");
+  } finally {
+    Object.assign(globalThis, { URLPattern });
+  }
+});
