@@ -30,7 +30,7 @@
  * ```
  *
  * Whole files are found with `cache.match(url)`, and played by `rangeResponse()`
- * of `fetch/range_response`; parts are played by nobody, so let a `fetch` listener
+ * of `fetch/range-response`; parts are played by nobody, so let a `fetch` listener
  * leave a file to the network until it is whole.
  *
  * @module

@@ -3,7 +3,7 @@
 /**
  * Bring the user to what a download is about, when the browser's own entry for it
  * is clicked: the worker's listener for `backgroundfetchclick`, beside
- * `background_fetch`. Where the browser has no Background Fetch it shows no entry,
+ * `createBackgroundFetch()`. Where the browser has no Background Fetch it shows no entry,
  * so that there is nothing to click.
  *
  * @module
