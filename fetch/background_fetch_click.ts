@@ -3,8 +3,8 @@
 /**
  * Bring the user to what a download is about, when the browser's own entry for it
  * is clicked: the worker's listener for `backgroundfetchclick`, beside
- * `createBackgroundFetch()`. Where the browser has no Background Fetch it shows no entry,
- * so that there is nothing to click.
+ * `createBackgroundFetch()`. Where the browser has no Background Fetch it shows no
+ * entry, so that there is nothing to click.
  *
  * @module
  */
