@@ -7,7 +7,7 @@ export interface Frame {
   /** Milliseconds until the frame is controlled, and until a request of it is answered. */
   measure(
     page: "raw" | "std",
-    worker: "raw" | "deleting" | "sized" | "std",
+    worker: "raw" | "deleting" | "sized" | "long" | "std",
   ): Promise<[number, number]>;
 }
 
