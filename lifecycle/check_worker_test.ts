@@ -92,6 +92,10 @@ testRule("late-listener", [
     self.addEventListener('fetch', f);
   });`,
   "self.oninstall = () => { self.onfetch = f; };",
+  "oninstall = () => { self.addEventListener('fetch', f); };",
+  "addEventListener('install', () => { addEventListener('fetch', f); });",
+  `const opening = indexedDB.open('a');
+  opening.onsuccess = () => self.addEventListener('fetch', f);`,
   "function setUp() { self.onfetch = f; } caches.open('a').then(setUp);",
   `const setUp = () => self.addEventListener('fetch', f);
   setTimeout(setUp, 10);`,
@@ -137,6 +141,8 @@ testRule("late-listener", [
     self.addEventListener('fetch', f);
   });`,
   "(function (sw) { sw.addEventListener('fetch', f); })(self);",
+  "const app = {}; app.once = () => self.addEventListener('fetch', f); app.once();",
+  "let setUp; setUp = () => self.addEventListener('fetch', f); setUp();",
   "(function (port) { setTimeout(() => { port.onmessage = f; }); })(g());",
   `class App { listen() { setTimeout(() => this.addEventListener('fetch', f)); } }
   new App().listen();`,

@@ -94,9 +94,8 @@ function isCalledLater(callback: NodePath): boolean {
   if (parent?.isAssignmentExpression() && path.key === "right") {
     const { left } = parent.node;
     return left.type === "MemberExpression"
-      ? /^on[a-z]+$/.test(propertyOf(left) ?? "")
-      : globalName(parent.get("left")) !== undefined &&
-        listenerNames(path).length > 0;
+      ? /^on(?!ce$|ly$)[a-z]+$/.test(propertyOf(left) ?? "")
+      : listenerNames(path).length > 0;
   }
   if (!parent?.isCallExpression() || path.listKey !== "arguments") return false;
   const callee = parent.get("callee");
