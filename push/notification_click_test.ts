@@ -259,8 +259,12 @@ Deno.test("notificationClick() opens URLs of the origins it is given, http among
   assertEquals(own.focused, true);
   const scope = scopeOf();
   const origins = ["http://localhost:8000"];
-  await clickOn(scope, leadTo("http://localhost:8000/7"), { origins });
+  const store = memoryStore();
+  scope.clients.opened = null;
+  await clickOn(scope, leadTo("http://localhost:8000/7"), { origins, store });
   assertEquals(scope.calls.at(-1), "open http://localhost:8000/7");
+  // No page of the app could go there.
+  assertEquals(await store.list({ prefix: "" }), []);
 });
 
 Deno.test("notificationClick() takes the next window when one has gone", async () => {

@@ -48,6 +48,7 @@ class Registration {
   visible: Shown[] = [];
   shown: Shown[] = [];
   most = 0;
+  closed = 0;
 
   showNotification(title: string, options: object = {}): Promise<void> {
     const shown: Shown = { ...options, title };
@@ -60,6 +61,7 @@ class Registration {
 
   getNotifications({ tag }: { tag: string }) {
     const close = () => {
+      this.closed++;
       this.visible = this.visible.filter((shown) => shown.tag !== tag);
     };
     const found = this.visible.filter((shown) => shown.tag === tag);
@@ -372,10 +374,14 @@ Deno.test("notify() shows a notification if the handler returns none", async () 
 });
 
 Deno.test("notify() shows nothing if the handler says so", async () => {
-  using test = await setUp({ handler: () => null });
-  assertEquals(await test.host.deliverPushMessage("{}"), true);
-  assertEquals(test.titles(), []);
-  assertEquals(test.statuses(), ["none"]);
+  using test = await setUp({
+    handler: (payload) => payload === 7 ? null : undefined,
+  });
+  await test.host.deliverPushMessage('{ "title": "Episode 6" }');
+  assertEquals(await test.host.deliverPushMessage("7"), true);
+  // What was shown before stays.
+  assertEquals(test.titles(), ["Episode 6"]);
+  assertEquals(test.statuses(), ["shown", "none"]);
 });
 
 Deno.test("notify() shows the default before the deadline, and replaces it", async () => {
@@ -410,6 +416,8 @@ Deno.test("notify() never has two notifications of one message", async () => {
       assertEquals(visible.map(({ title }) => title), ["Episode 7"]);
       if (early || late) assertEquals(visible[0]?.tag, late);
       assertEquals(most, 1);
+      // In one step, if the tags are the same, or there are none.
+      assertEquals(registration.closed, early === late ? 0 : 1);
     }
   }
 });

@@ -325,6 +325,18 @@ Deno.test("renew() reports what the browser has subscribed itself", async () => 
   assertEquals(told, ["none -> 1", "1 -> 7"]);
 });
 
+Deno.test("renew() reports other keys of the same endpoint", async () => {
+  const { manager, told, push } = setUp();
+  await subscribe(manager, { ...push, applicationServerKey: KEY });
+  const { current } = manager;
+  assert(current);
+  const { endpoint } = current.toJSON();
+  current.toJSON = () => ({ endpoint, keys: { p256dh: "another" } });
+  assertEquals((await renew(manager, push)).changed, true);
+  assertEquals((await renew(manager, push)).changed, false);
+  assertEquals(told, ["none -> 1", "1 -> 1"]);
+});
+
 Deno.test("renew() understands an event that tells nothing", async () => {
   const { manager, told, push } = setUp();
   await subscribe(manager, { ...push, applicationServerKey: KEY });
