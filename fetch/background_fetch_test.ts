@@ -1523,3 +1523,56 @@ Deno.test("start() leaves what there was if the browser refuses another", async 
   assertEquals(await downloads.get("1"), state);
   host.close();
 });
+
+Deno.test("wake() takes part for four minutes, and in no other downloads", async () => {
+  const setting = await set(() => new Response("x"));
+  const { page, store, downloads, url, host } = setting;
+  host.network.offline = true;
+  await downloads.start("1", url("/1"));
+  await host.idle();
+  // Its turn never comes.
+  const held = Promise.withResolvers<void>();
+  const lock = "@serviceworker/std background-fetch/default/download";
+  const holding = page.navigator.locks.request(lock, {}, () => held.promise);
+  const works: Promise<unknown>[] = [];
+  const wake = (name: string) =>
+    createBackgroundFetch(scopeOf(page, {}), store, OPTIONS).wake({
+      data: { "@serviceworker/std": { backgroundFetch: { name } } },
+      waitUntil: (work) => works.push(work),
+    });
+  wake("other");
+  assertEquals(works.length, 0);
+  {
+    using time = new FakeTime();
+    wake("default");
+    let isOver = false;
+    works[0]?.then(() => void (isOver = true));
+    await time.tickAsync(239_999);
+    await time.runMicrotasks();
+    assertEquals(isOver, false);
+    await time.tickAsync(1);
+    await works[0];
+  }
+  held.resolve();
+  await holding;
+  await downloads.delete("1");
+  await host.idle();
+  host.close();
+});
+
+Deno.test("settle() has an event come late that was taken for lost", async () => {
+  const setting = await set(() => new Response("x"), {});
+  const { host, store, downloads, ended, url } = setting;
+  host.network.offline = true;
+  await downloads.start("1", url("/1"));
+  const [[key, job] = ["", {}]] = await store.list({ prefix: "" });
+  await store.set(key, { ...job as object, path: "fallback" });
+  host.network.offline = false;
+  await host.idle();
+  const state = await downloads.get("1");
+  assertEquals([state?.result, state?.path], ["success", "native"]);
+  await downloads.run();
+  await host.idle();
+  assertEquals(ended.length, 1);
+  host.close();
+});
