@@ -341,6 +341,23 @@ browserTest(
 );
 
 browserTest(
+  "install() says what Firefox calls otherwise: that there is no room",
+  async ({ page, server, engine, skip }) => {
+    if (engine.name !== "firefox") skip("its quota is not set by a preference");
+    const noise = crypto.getRandomValues(new Uint8Array(1 << 16));
+    server.route(
+      "/large",
+      () => new Response(new Blob(Array(150).fill(noise))),
+    );
+    assertEquals(await page.call("install"), "redundant");
+    assertEquals((await told(page, 1))?.name, "QuotaExceededError");
+    assertEquals(await page.call("stored"), {});
+  },
+  manifestOf("1", { "/app": {}, "/large": {} }),
+  { prefs: { "dom.quotaManager.temporaryStorage.fixedLimit": 8 << 10 } },
+);
+
+browserTest(
   "precache() goes on when the worker is stopped at random",
   async ({ page, server, stopWorkers }) => {
     const random = async () => {
