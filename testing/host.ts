@@ -39,6 +39,7 @@
  * | a variant is deleted, and one that is replaced moves behind                      | WebKit |
  * | a response from a cache has immutable headers                                    | Chromium, Firefox |
  * | to cancel one half of a cloned response waits for the other                      | Chromium and Firefox, if it was fetched |
+ * | the answer of a worker to HEAD has no body                                       | Chromium, WebKit |
  * | an event waits until its worker has been activated                               | Chromium, but for navigations |
  * | a request fails when the worker that answers it is stopped                       | Chromium (waits) |
  * | so does the body of a response                                                   | Firefox (ends) |

@@ -1508,8 +1508,9 @@ Deno.test("network: a redirect leaves what it must of a request", () =>
   }, async (host) => {
     const page = await host.openWindow("/");
     const { requests } = host.network;
-    await page.fetch("/303", { method: "HEAD" });
+    const head = await page.fetch("/303", { method: "HEAD" });
     assertEquals(requests.at(-1)?.method, "HEAD");
+    assertEquals(await head.text(), "");
     const post = async (status: number) => {
       const init = { method: "POST", body: "text" };
       return await (await page.fetch(`/${status}`, init)).text();

@@ -218,7 +218,7 @@ function accept(
   stopped.catch(() => {});
   const cancel = (reason: unknown) => reader?.cancel(reason).catch(() => {});
   signal.addEventListener("abort", () => cancel(signal.reason), { once: true });
-  const seen = reader
+  const seen = reader && request.method !== "HEAD"
     ? streamOf(async () => {
       const read = Promise.race([reader.read(), stopped]);
       const { done, value } = await abortable(read, signal);

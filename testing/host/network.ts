@@ -90,11 +90,16 @@ export class Network {
       const location = response.headers.get("location");
       if (![301, 302, 303, 307, 308].includes(status) || location === null) {
         const arriving = this.#bodyOf(response, url, signal, line);
-        const shown = this.#filter(response, arriving, {
-          url,
-          request,
-          redirected: redirects > 0,
-        });
+        if (method === "HEAD") arriving?.cancel();
+        const shown = this.#filter(
+          response,
+          method === "HEAD" ? null : arriving,
+          {
+            url,
+            request,
+            redirected: redirects > 0,
+          },
+        );
         return await checkIntegrity(shown, request);
       }
       await response.body?.cancel();
