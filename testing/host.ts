@@ -10,7 +10,8 @@
  *
  * - A *text*, as a server would send it: a classic script, such as a bundler makes
  *   of modules. Its globals are those of a service worker, and nothing of them
- *   survives a restart. This is the faithful way.
+ *   survives a restart, but for a variable that is assigned and nowhere declared.
+ *   This is the faithful way.
  * - A *function*, which is called with the global scope. What it takes from there,
  *   the host controls. What it takes from elsewhere, it does not: the runtime's
  *   `fetch()` and timers go on when the worker is stopped, and what the function
