@@ -1576,3 +1576,57 @@ Deno.test("settle() has an event come late that was taken for lost", async () =>
   assertEquals(ended.length, 1);
   host.close();
 });
+
+Deno.test("watch() tells the rate of the last five seconds, and of what began again", async () => {
+  const setting = await set(() => new Response("x"));
+  const { host, page, downloads, url } = setting;
+  host.network.offline = true;
+  await downloads.start("1", url("/1"));
+  await host.idle();
+  const { now } = performance;
+  let seconds = 0;
+  performance.now = () => seconds * 1_000;
+  const states = downloads.watch("1");
+  try {
+    assertEquals((await states.next()).value?.rate, 0);
+    const told = [[1, 1_000, 1_000], [2, 3_000, 1_500], [10, 3_000, 0]]
+      .concat([[11, 500, 0], [12, 1_500, 1_000]]);
+    for (const [second = 0, downloaded, rate] of told) {
+      seconds = second;
+      const next = states.next();
+      const channel = new page.BroadcastChannel(
+        "@serviceworker/std background-fetch/default/",
+      );
+      channel.postMessage({
+        "@serviceworker/std": {
+          backgroundFetch: { id: "1", downloaded, total: 9_000 },
+        },
+      });
+      channel.close();
+      assertEquals((await next).value?.rate, rate);
+    }
+  } finally {
+    performance.now = now;
+    await states.return();
+  }
+  await downloads.delete("1");
+  await host.idle();
+  host.close();
+});
+
+Deno.test("settle() stores a file whatever it varies with", async () => {
+  const setting = await set(
+    () => new Response("Hello", { headers: { vary: "*", a: "b" } }),
+    {},
+  );
+  const { host, downloads, url } = setting;
+  await downloads.start("1", url("/1"));
+  assertEquals((await end(downloads, "1")).result, "success");
+  const cache = await host.caches.open("episodes");
+  const response = await cache.match(url("/1"));
+  assertEquals(response?.headers.get("a"), "b");
+  assertEquals(response?.headers.has("vary"), false);
+  assertEquals(await response?.text(), "Hello");
+  await host.idle();
+  host.close();
+});
