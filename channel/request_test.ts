@@ -312,6 +312,7 @@ Deno.test("request() rejects soon after a page was frozen for longer than its de
   using clock = movableClock();
   using bed = worker(silent);
   const ended = named(request(bed.target, 1), "TimeoutError");
+  while (bed.asked.length === 0) await time.runMicrotasks();
   clock.forward(60_000);
   await time.tickAsync(2_000);
   await ended;
@@ -337,6 +338,7 @@ Deno.test("request() rejects when the worker becomes redundant", async () => {
   using time = new FakeTime();
   using bed = worker(silent);
   const ended = named(request(bed.target, 1), "DisconnectedError");
+  while (bed.asked.length === 0) await time.runMicrotasks();
   bed.become("redundant");
   await time.tickAsync(2_000);
   await ended;
