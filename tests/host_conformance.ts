@@ -543,8 +543,11 @@ export const behaviours: Record<string, Behaviour> = {
         const found = await serviceWorker.getRegistration(url);
         return found ? new URL(found.scope).pathname : "none";
       };
-      await page.register(1, { scope: "/a/" });
-      await page.register(1, { scope: "/a/b" });
+      for (const scope of ["/a/", "/a/b"]) {
+        const registration = await page.register(1, { scope });
+        // Chromium may look among those that are installed alone.
+        await reached(workerOf(registration), "activated");
+      }
       return [
         await scope("/"),
         await scope("/a/"),
@@ -1474,7 +1477,8 @@ export const behaviours: Record<string, Behaviour> = {
           moved instanceof WindowClient,
           moved && new URL(moved.url).search,
           moved?.id === client.id,
-          await moved?.navigate(`${data}/none`),
+          // After a text in its place, Chromium begins no background fetch any more.
+          await moved?.navigate(`${data}/blank.html`),
         ];
       });
     },

@@ -8,4 +8,5 @@
 
 import { register } from "@serviceworker/std/lifecycle/register";
 
-await register(navigator.serviceWorker, "/sw.js");
+// Where there is none, as in private windows of some browsers, the site goes on.
+register(navigator.serviceWorker, "/sw.js").catch(console.warn);
