@@ -45,8 +45,11 @@ const { values, positionals } = parseArgs({
     filter: { type: "string", default: "" },
   },
 });
+/** The file of each test. */
+const files: string[] = [];
 for (const file of await testFiles(positionals)) {
   await import(pathToFileURL(file).href);
+  while (files.length < browserTests.length) files.push(file);
 }
 const engines = chosenEngines(values.engine);
 const tests = browserTests.filter(({ name }) => name.includes(values.filter));
@@ -77,10 +80,15 @@ await report();
 /** Runs all tests in an engine. */
 async function runEngine(engine: BrowserName): Promise<Lane> {
   let label: string = engine;
+  let file: string | undefined;
   const results: Ended[] = [];
   try {
     label = `${engine} ${(await browsers.shared(engine)).version}`;
     for (const test of tests) {
+      // What other tests do there can keep Chromium from beginning a download.
+      const own = files[browserTests.indexOf(test)];
+      if (engine === "chromium" && own !== file) await browsers.end(engine);
+      file = own;
       const result = await runScenario(engine, test, browsers);
       results.push({ ...result, name: test.name });
       const { status, ms, reason = "" } = result;
@@ -112,6 +120,7 @@ async function repeatFailures({ engine, label, results }: Lane): Promise<void> {
     const test = tests.find(({ name }) => name === result.name);
     if (!test) continue;
     const { reason = "" } = result;
+    await browsers.end(engine);
     Object.assign(result, await runScenario(engine, test, browsers));
     if (result.status !== "passed") continue;
     console.log(

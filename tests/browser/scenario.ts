@@ -97,6 +97,13 @@ export class Browsers {
     );
   }
 
+  /** Ends the one that scenarios shared: the next ones share another. */
+  async end(name: BrowserName): Promise<void> {
+    const running = this.#running.get(name);
+    this.#running.delete(name);
+    await running?.close();
+  }
+
   /** Ends what the scenarios shared. */
   async close(): Promise<void> {
     const running = [...this.#running.values()];
