@@ -9,4 +9,4 @@
 import { register } from "@serviceworker/std/lifecycle/register";
 
 // Where there is none, as in private windows of some browsers, the site goes on.
-register(navigator.serviceWorker, "/sw.js").catch(console.warn);
+await register(navigator.serviceWorker, "/sw.js").catch(console.warn);
