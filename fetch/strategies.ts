@@ -763,11 +763,14 @@ async function share(
 async function exchange(
   event: StrategyEvent,
   options: Options,
-  { copy: any, signal }: { copy?: Response | undefined; signal?: AbortSignal },
+  { copy: stored, signal }: {
+    copy?: Response | undefined;
+    signal?: AbortSignal;
+  },
 ): Promise<Response> {
   const { request, preloadResponse } = event;
   // The condition of another origin's would need a preflight.
-  const copy = any?.type === "cors" ? undefined : any;
+  const copy = stored?.type === "cors" ? undefined : stored;
   const preloaded = request.mode === "navigate"
     ? await preloadResponse
     : undefined;
