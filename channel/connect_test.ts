@@ -11,7 +11,7 @@ import {
 import { FakeTime } from "@std/testing/time";
 import { FakePage, type Script } from "../tests/fake_worker.ts";
 import { accept, type AcceptHandlers } from "./accept.ts";
-import { type Channel, connect } from "./connect.ts";
+import { type Channel, connect, type ConnectLocks } from "./connect.ts";
 
 interface Podcast {
   version(): string;
@@ -280,10 +280,18 @@ Deno.test("connect() notices that the worker was stopped", async () => {
 Deno.test("connect() leaves an idle worker to rest, and loses no call that follows", async () => {
   const diary = new Diary();
   using time = new FakeTime();
-  using bed = connected(worker(diary));
+  // Other test files have locks at the same time.
+  const names = new Set<string | undefined>();
+  const locks: ConnectLocks = {
+    request(name, ...rest) {
+      names.add(name);
+      return navigator.locks.request(name, ...rest);
+    },
+  };
+  using bed = connected(worker(diary), { locks });
   const waits = async () => {
     const { pending = [] } = await navigator.locks.query();
-    return pending.length;
+    return pending.filter(({ name }) => names.has(name)).length;
   };
   const first = bed.channel.call("version");
   await realTurns(time);

@@ -52,6 +52,16 @@ class Source {
     };
   }
 
+  /** How many locks of it are held and waited for; other test files have some too. */
+  async locks() {
+    const { held = [], pending = [] } = await navigator.locks.query();
+    const ours = ({ name }: LockInfo) => name?.endsWith(this.name);
+    return {
+      held: held.filter(ours).length,
+      pending: pending.filter(ours).length,
+    };
+  }
+
   /** Resolves once the source was started `count` times. */
   async started(count: number) {
     while (this.starts.length < count) await tick();
@@ -165,7 +175,7 @@ Deno.test("sharedSource() never produces without a producer of its own", async (
   const worker = source.open({ follow: true });
   const next = worker.next();
   await tick();
-  assertEquals((await navigator.locks.query()).held, []);
+  assertEquals(await source.locks(), { held: 0, pending: 0 });
   const page = source.open();
   const { value } = await source.started(1);
   value(1);
@@ -247,9 +257,7 @@ Deno.test("sharedSource() joins once where a page is resumed and shown", async (
   const { value } = await source.started(2);
   value(1);
   assertEquals(await a.next(), 1);
-  const { held = [], pending = [] } = await navigator.locks.query();
-  const ours = (lock: LockInfo) => lock.name?.endsWith(source.name);
-  assertEquals([held.filter(ours).length, pending.filter(ours).length], [1, 0]);
+  assertEquals(await source.locks(), { held: 1, pending: 0 });
   await a.close();
 });
 
@@ -536,11 +544,7 @@ Deno.test("sharedSource() leaves no lock, port or listener after 1000 loops", as
   }
   assertEquals(listeners, 0);
   await tick();
-  const { held = [], pending = [] } = await navigator.locks.query();
-  const ours = [...held, ...pending].filter(({ name }) =>
-    name?.endsWith(source.name)
-  );
-  assertEquals(ours, []);
+  assertEquals(await source.locks(), { held: 0, pending: 0 });
 });
 
 Deno.test("sharedSource() rejects with the reason of an already aborted signal", async () => {

@@ -38,6 +38,7 @@ async function unit(standard: string[]): Promise<Partial<Count>> {
     ...standard,
     `--coverage=${raw}`,
     "--coverage-raw-data-only",
+    "--parallel",
     "--ignore=tests/browser",
     ".",
   ]);
@@ -47,7 +48,13 @@ async function unit(standard: string[]): Promise<Partial<Count>> {
 
 function docs(standard: string[]): Promise<Count> {
   const guides = ["README.md", "testing/README.md"];
-  return denoTest("docs", [...standard, "--doc", ...PATHS, ...guides]);
+  return denoTest("docs", [
+    ...standard,
+    "--parallel",
+    "--doc",
+    ...PATHS,
+    ...guides,
+  ]);
 }
 
 /** Runs the scenarios, which write down how many there were. */

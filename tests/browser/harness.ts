@@ -69,6 +69,7 @@
  * @module
  */
 
+import { stop as stopBundler } from "../../tools/build.ts";
 import type { BrowserFeature, BrowserName } from "../../tools/find_browser.ts";
 import type { Notifications } from "./notifications.ts";
 import type { Exports, TestPage } from "./page.ts";
@@ -163,7 +164,9 @@ export function browserTest<T = Exports>(
 ): void {
   const test: BrowserTest = { name, options, run: run as Run<unknown> };
   browserTests.push(test);
-  if (browserTests.length === 1) Deno.test.afterAll(() => browsers.close());
+  if (browserTests.length === 1) {
+    Deno.test.afterAll(() => browsers.close().then(stopBundler));
+  }
   // This does nothing under run.ts.
   for (const engine of chosenEngines()) {
     Deno.test({

@@ -1,7 +1,8 @@
 // Copyright 2026 the @serviceworker/std authors. MIT license.
 
 /**
- * Runs the browser tests, all engines at once, each in one browser:
+ * Runs the browser tests, all engines at once; those that are done help the
+ * slowest, in another browser of its engine:
  *
  *     deno run -A tools/deno.ts run -A tests/browser/run.ts [options] [files]
  *
@@ -15,8 +16,10 @@
 import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
+import { stop as stopBundler } from "../../tools/build.ts";
 import type { BrowserName } from "../../tools/find_browser.ts";
 import {
+  type BrowserTest,
   type BrowserTestResult,
   browserTests,
   chosenEngines,
@@ -31,8 +34,10 @@ interface Ended extends BrowserTestResult {
 interface Lane {
   readonly engine: BrowserName;
   /** Engine and version. */
-  readonly label: string;
-  readonly results: readonly Ended[];
+  label: string;
+  /** What has not begun. */
+  readonly waiting: BrowserTest[];
+  readonly results: Ended[];
 }
 
 type Count = Record<BrowserTestResult["status"], number>;
@@ -45,11 +50,10 @@ const { values, positionals } = parseArgs({
     filter: { type: "string", default: "" },
   },
 });
-/** The file of each test. */
-const files: string[] = [];
+const files = new Map<BrowserTest, string>();
 for (const file of await testFiles(positionals)) {
   await import(pathToFileURL(file).href);
-  while (files.length < browserTests.length) files.push(file);
+  for (const test of browserTests.slice(files.size)) files.set(test, file);
 }
 const engines = chosenEngines(values.engine);
 const tests = browserTests.filter(({ name }) => name.includes(values.filter));
@@ -72,40 +76,63 @@ addEventListener("unhandledrejection", (event) => {
 
 // One after the other, as each may install packages.
 for (const engine of engines) await browsers.find(engine).catch(() => {});
-const lanes = await Promise.all(engines.map(runEngine));
+const lanes = engines.map((engine): Lane => (
+  { engine, label: engine, waiting: [...tests], results: [] }
+));
+await Promise.all(lanes.map(work));
 for (const lane of lanes) await repeatFailures(lane);
 await browsers.close();
+await stopBundler();
 await report();
 
-/** Runs all tests in an engine. */
-async function runEngine(engine: BrowserName): Promise<Lane> {
-  let label: string = engine;
+/** Runs the tests of an engine, then some of the engine that has most left. */
+async function work(own: Lane): Promise<void> {
+  await runTests(own, browsers);
+  await browsers.end(own.engine);
+  const others = new Browsers({ others: browsers });
+  for (;;) {
+    const [slowest] = lanes.toSorted((a, b) =>
+      b.waiting.length - a.waiting.length
+    );
+    // Fewer are not worth another browser.
+    if (!slowest || slowest.waiting.length < 10) break;
+    await runTests(slowest, others);
+  }
+  await others.close();
+}
+
+/** Runs what waits, from the end if in `browsers` of another lane. */
+async function runTests(lane: Lane, from: Browsers): Promise<void> {
+  const { engine, waiting, results } = lane;
+  const next = () => from === browsers ? waiting.shift() : waiting.pop();
   let file: string | undefined;
-  const results: Ended[] = [];
   try {
-    label = `${engine} ${(await browsers.shared(engine)).version}`;
-    for (const test of tests) {
+    lane.label = `${engine} ${(await from.shared(engine)).version}`;
+    for (let test = next(); test; test = next()) {
       // What other tests do there can keep Chromium from beginning a download.
-      const own = files[browserTests.indexOf(test)];
-      if (engine === "chromium" && own !== file) await browsers.end(engine);
-      file = own;
-      const result = await runScenario(engine, test, browsers);
+      if (engine === "chromium" && file !== files.get(test)) {
+        await from.end(engine);
+      }
+      file = files.get(test);
+      const result = await runScenario(engine, test, from);
       results.push({ ...result, name: test.name });
       const { status, ms, reason = "" } = result;
       const note = status === "passed" ? `${ms.toFixed(0)} ms` : reason;
-      console.log(`${label}: ${test.name} … ${status} (${firstLine(note)})`);
+      console.log(
+        `${lane.label}: ${test.name} … ${status} (${firstLine(note)})`,
+      );
     }
   } catch (error) {
+    const rest = waiting.splice(0);
     if (error instanceof Skip) {
       const skipped = {
         status: "skipped",
         ms: 0,
         reason: error.message,
       } as const;
-      for (const { name } of tests) results.push({ ...skipped, name });
-    } else failures.push(`${label}: ${text(error)}`);
+      for (const { name } of rest) results.push({ ...skipped, name });
+    } else failures.push(`${lane.label}: ${text(error)}`);
   }
-  return { engine, label, results };
 }
 
 /**

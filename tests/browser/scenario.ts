@@ -12,7 +12,6 @@ import {
   type FoundBrowser,
   prepareNotifications,
 } from "../../tools/find_browser.ts";
-import { stop as stopBundler } from "../../tools/build.ts";
 import { ModuleCoverage } from "./coverage.ts";
 import { Desktop } from "./desktop.ts";
 import {
@@ -44,14 +43,18 @@ const LAUNCH = {
 export class Browsers {
   /** What ran of the published modules, in the engines that tell. */
   readonly coverage: ModuleCoverage | undefined;
-  readonly #found = new Map<BrowserName, Promise<FoundBrowser>>();
+  readonly #found: Map<BrowserName, Promise<FoundBrowser>>;
+  readonly #notifying: Map<BrowserName, Promise<void>>;
   readonly #running = new Map<BrowserName, Browser>();
-  readonly #notifying = new Map<BrowserName, Promise<void>>();
   readonly #desktops = new Map<BrowserName, Promise<Desktop>>();
 
-  /** Measures coverage if asked to. */
-  constructor(options: { coverage?: boolean } = {}) {
-    if (options.coverage) this.coverage = new ModuleCoverage();
+  /** Measures coverage if asked to; finds what others have found. */
+  constructor(options: { coverage?: boolean; others?: Browsers } = {}) {
+    const { coverage = false, others } = options;
+    this.coverage = others?.coverage;
+    if (coverage) this.coverage ??= new ModuleCoverage();
+    this.#found = others ? others.#found : new Map();
+    this.#notifying = others ? others.#notifying : new Map();
   }
 
   /** Where an engine is; rejects with a `Skip` if it does not exist for this system. */
@@ -112,7 +115,6 @@ export class Browsers {
     const desktops = await Promise.all(this.#desktops.values());
     this.#desktops.clear();
     await Promise.all(desktops.map((desktop) => desktop.stop()));
-    await stopBundler();
   }
 }
 
