@@ -123,7 +123,9 @@ export interface CacheOnlyOptions {
    * What stands in when nothing else is there: a response, which can be used again;
    * the URL of one in any cache of the origin; or a function of the request and of
    * what was wrong (an error, or the 5xx), which may return `undefined`. Without
-   * it, the page gets the 5xx or a network error.
+   * it, the page gets the 5xx or a network error. If no cache holds the URL, the
+   * strategy gives the 5xx, or rejects with a `TypeError` that says so, its `cause`
+   * what was wrong.
    */
   readonly fallback?:
     | Response
@@ -614,7 +616,12 @@ async function fallBack(
   if (typeof fallback === "function") return await fallback(request, reason);
   if (fallback instanceof Response) return fallback.clone();
   const response = await caches.match(fallback).catch(() => undefined);
-  return response && withoutRedirect(request, response);
+  if (response) return withoutRedirect(request, response);
+  if (reason instanceof Response) return undefined;
+  throw new TypeError(
+    `Cannot answer ${request.url}: no cache holds the fallback "${fallback}"; precache it`,
+    { cause: reason },
+  );
 }
 
 /** Finds the copy, if the request can be answered with it. */

@@ -638,6 +638,19 @@ Deno.test("networkOnly() gives what has failed where the fallback is not there, 
   assertEquals(await textOf(blocked), "failed");
 });
 
+Deno.test("networkOnly() says which fallback no cache holds", async () => {
+  const { host } = await open(() => new Response());
+  const cause = new TypeError("offline");
+  const failed = () => Promise.reject(cause);
+  const error = await assertRejects(
+    () => networkOnly(eventFor(), { fetch: failed, fallback: "/offline.html" }),
+    TypeError,
+    'no cache holds the fallback "/offline.html"; precache it',
+  );
+  assertEquals(error.cause, cause);
+  host.close();
+});
+
 Deno.test("cacheFirst() leaves other methods alone", async () => {
   const bodies: string[] = [];
   const { host, page } = await open((event) => cacheFirst(event, { cache }), {
