@@ -362,9 +362,7 @@ export function accept<P = Record<string, unknown>>(
     const fail = (error: unknown) => settle(error, true);
     try {
       const value = handlerOf(type)(input, context);
-      if (!isObject(value) || typeof value.then !== "function") {
-        return fulfil(value);
-      }
+      if (!isPromise(value)) return fulfil(value);
       session.running.set(id, { idempotent, cancel: () => context.abort() });
       Promise.resolve(value).then(fulfil, fail);
     } catch (error) {
@@ -573,11 +571,22 @@ function moved(type: unknown): DOMException {
   );
 }
 
+/** An error, taken apart. */
+interface SentError {
+  readonly name: string;
+  readonly message: string;
+  readonly stack: string | undefined;
+  dom?: true;
+  own?: object;
+  cause?: unknown;
+  errors?: unknown[];
+}
+
 /** Takes an error apart: structured cloning alone loses most of it. */
 function toSent(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const { name, message, stack } = error;
-  const sent: Record<string, unknown> = { name, message, stack };
+  const sent: SentError = { name, message, stack };
   if (error instanceof DOMException) sent.dom = true;
   else sent.own = { ...error };
   if ("cause" in error) sent.cause = toSent(error.cause);
@@ -585,6 +594,15 @@ function toSent(error: unknown): unknown {
   return { [KEY]: sent };
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return isObject(value) && typeof value.then === "function";
+}
+
+/** The fields of what came from elsewhere. */
+type Fields = Readonly<
+  Partial<Record<typeof KEY | "connect" | "keep" | "then", unknown>>
+>;
+
+function isObject(value: unknown): value is Fields {
   return value !== null && typeof value === "object";
 }

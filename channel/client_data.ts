@@ -300,12 +300,17 @@ async function prune(
 }
 
 /** What a message has under our key, if it has anything. */
-function markOf(data: unknown): Record<string, unknown> | undefined {
+function markOf(data: unknown): Fields | undefined {
   const mark = isObject(data) ? data[KEY] : undefined;
   return isObject(mark) ? mark : undefined;
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
+/** The fields of what came from elsewhere. */
+type Fields = Readonly<
+  Partial<Record<typeof KEY | "clientData" | "error", unknown>>
+>;
+
+function isObject(value: unknown): value is Fields {
   return value !== null && typeof value === "object";
 }
 

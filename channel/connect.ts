@@ -892,7 +892,24 @@ function toError(sent: unknown): unknown {
   return error;
 }
 
-function isPlainObject(value: unknown): value is Record<string, unknown> {
+/** The fields of what came from elsewhere. */
+type Fields = Readonly<
+  Partial<
+    Record<
+      | typeof KEY
+      | "name"
+      | "message"
+      | "stack"
+      | "cause"
+      | "errors"
+      | "dom"
+      | "own",
+      unknown
+    >
+  >
+>;
+
+function isPlainObject(value: unknown): value is Fields {
   return value !== null && typeof value === "object" &&
     Object.getPrototypeOf(value) === Object.prototype;
 }

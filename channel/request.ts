@@ -361,7 +361,26 @@ export function request(
   return promise;
 }
 
-function isPlainObject(value: unknown): value is Record<string, unknown> {
+/** The fields of what came from elsewhere. */
+type Fields = Readonly<
+  Partial<
+    Record<
+      | typeof KEY
+      | "error"
+      | "value"
+      | "name"
+      | "message"
+      | "stack"
+      | "cause"
+      | "errors"
+      | "dom"
+      | "own",
+      unknown
+    >
+  >
+>;
+
+function isPlainObject(value: unknown): value is Fields {
   return value !== null && typeof value === "object" &&
     Object.getPrototypeOf(value) === Object.prototype;
 }

@@ -189,22 +189,25 @@ function answer(
   };
   try {
     const value = handler(event.data, context);
-    if (isObject(value) && typeof value.then === "function") {
+    if (isPromise(value)) {
       return Promise.resolve(value).then(fulfil, fail);
     }
     fulfil(value);
   } catch (error) {
     fail(error);
   }
+  return undefined;
 }
 
 class Context implements RespondContext {
   readonly transfer: Transferable[] = [];
   #controller: AbortController | undefined;
 
+  readonly event: RespondEvent;
   readonly #port: MessagePort;
 
-  constructor(readonly event: RespondEvent, port: MessagePort) {
+  constructor(event: RespondEvent, port: MessagePort) {
+    this.event = event;
     this.#port = port;
   }
 
@@ -225,7 +228,7 @@ class Context implements RespondContext {
 
 /** Says that there is no handler, unless a listener called after us has one. */
 async function refuse(
-  question: Record<string, unknown>,
+  question: Fields,
   port: MessagePort,
   type: unknown,
 ): Promise<void> {
@@ -256,11 +259,22 @@ function postError(port: MessagePort, error: unknown): void {
   }
 }
 
+/** An error, taken apart. */
+interface SentError {
+  readonly name: string;
+  readonly message: string;
+  readonly stack: string | undefined;
+  dom?: true;
+  own?: object;
+  cause?: unknown;
+  errors?: unknown[];
+}
+
 /** Takes an error apart: structured cloning alone loses most of it. */
 function toSent(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const { name, message, stack } = error;
-  const sent: Record<string, unknown> = { name, message, stack };
+  const sent: SentError = { name, message, stack };
   if (error instanceof DOMException) sent.dom = true;
   else sent.own = { ...error };
   if ("cause" in error) sent.cause = toSent(error.cause);
@@ -268,6 +282,15 @@ function toSent(error: unknown): unknown {
   return { [KEY]: sent };
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return isObject(value) && typeof value.then === "function";
+}
+
+/** The fields of what came from elsewhere. */
+type Fields = Partial<
+  Record<typeof KEY | "type" | "request" | "taken" | "abort" | "then", unknown>
+>;
+
+function isObject(value: unknown): value is Fields {
   return value !== null && typeof value === "object";
 }

@@ -673,7 +673,8 @@ export function createBackgroundFetch(
   /** The parts of a download; to open a cache that was deleted would make it anew. */
   function findParts(id: string): Promise<BackgroundFetchCache | undefined> {
     return locked(id, async () => {
-      if (await caches.has(prefix + id)) return await caches.open(prefix + id);
+      const exists = await caches.has(prefix + id);
+      return exists ? await caches.open(prefix + id) : undefined;
     });
   }
 

@@ -286,6 +286,9 @@ async function waitFor(
   return undefined;
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
+/** The fields of what came from elsewhere. */
+type Fields = Readonly<Partial<Record<typeof KEY | "updated", unknown>>>;
+
+function isObject(value: unknown): value is Fields {
   return value !== null && typeof value === "object";
 }

@@ -197,7 +197,7 @@ export async function cacheURLs(
     worker.postMessage({ [KEY]: { cacheURLs: [...left], id } }, [port2]);
   }
 
-  function hear(mark: Record<string, unknown> | undefined): void {
+  function hear(mark: Fields | undefined): void {
     if (mark === undefined) return;
     ticks = 0;
     const item = mark.cached;
@@ -401,12 +401,22 @@ function isItem(value: unknown): value is CacheURLsItem {
 }
 
 /** What a message has under our key, if it has anything. */
-function markOf(data: unknown): Record<string, unknown> | undefined {
+function markOf(data: unknown): Fields | undefined {
   const mark = isObject(data) ? data[KEY] : undefined;
   return isObject(mark) ? mark : undefined;
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
+/** The fields of what came from elsewhere. */
+type Fields = Readonly<
+  Partial<
+    Record<
+      typeof KEY | "cacheURLs" | "id" | "cached" | "abort" | "url",
+      unknown
+    >
+  >
+>;
+
+function isObject(value: unknown): value is Fields {
   return value !== null && typeof value === "object";
 }
 

@@ -137,6 +137,7 @@ export function createMock(
       const params = { ...match.search.groups, ...match.pathname.groups };
       return respond(answer, request, params);
     }
+    return undefined;
   }
 
   async function respond(

@@ -493,6 +493,7 @@ function createIndex(
       const result = parsed.exec(url);
       if (result) return new Found(order, url, () => groupsOf(result));
     }
+    return undefined;
   };
 }
 

@@ -119,6 +119,7 @@ export async function streamUpload(
       return await fetch(request, init as RequestInit);
     } catch (error) {
       if (begun || signal.aborted) throw error;
+      return undefined;
     }
   }
 

@@ -124,10 +124,6 @@ export function setLaunchConsumer(
 }
 
 /** What a message has under our key, if it has anything. */
-function launchOf(data: unknown): Record<string, unknown> {
-  return fieldsOf(fieldsOf(fieldsOf(data)[KEY]).launch);
-}
-
-function fieldsOf(value: unknown): Record<string, unknown> {
-  return Object(value);
+function launchOf(data: unknown): { id?: unknown; targetURL?: unknown } {
+  return Object(Object(Object(data)[KEY]).launch);
 }

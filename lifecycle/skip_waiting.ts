@@ -85,6 +85,9 @@ function skipWaitingListener(
 // would take the place of the platform's.
 export { skipWaitingListener as skipWaiting };
 
-function isObject(value: unknown): value is Record<string, unknown> {
+/** The fields of what came from elsewhere. */
+type Fields = Readonly<Partial<Record<typeof KEY | "type", unknown>>>;
+
+function isObject(value: unknown): value is Fields {
   return value !== null && typeof value === "object";
 }

@@ -328,6 +328,11 @@ function unreported({ scriptURL }: WatchUpdatesWorker): DOMException {
   );
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
+/** The fields of what came from elsewhere. */
+type Fields = Readonly<
+  Partial<Record<typeof KEY | "installFailed" | "name" | "message", unknown>>
+>;
+
+function isObject(value: unknown): value is Fields {
   return value !== null && typeof value === "object";
 }

@@ -370,13 +370,16 @@ function declaredIn(payload: unknown): unknown {
   return version === WEB_PUSH ? notification : payload;
 }
 
+/** The fields of what came from elsewhere. */
+type Fields = Partial<Record<keyof NotifyNotification, unknown>>;
+
 /** What of a description can be shown; nothing without a title. */
 function checked(
   value: unknown,
   scope: string,
   origins: readonly string[],
 ): NotifyNotification | undefined {
-  const from = Object(value) as Record<string, unknown>;
+  const from = Object(value) as Fields;
   const { dir, timestamp } = from;
   const text = (value: unknown, length: number) =>
     typeof value === "string" && value !== ""

@@ -485,8 +485,9 @@ function keyOf({ options }: Subscription): string {
 
 /** What tells one subscription from another. */
 function identify(subscription: SubscriptionJSON | undefined): string {
-  const { endpoint, keys } = subscription ?? {};
-  return JSON.stringify([endpoint, keys?.p256dh, keys?.auth]);
+  const { endpoint, keys = {} } = subscription ?? {};
+  const { p256dh, auth } = keys;
+  return JSON.stringify([endpoint, p256dh, auth]);
 }
 
 /** Does it with the lock, if there are locks. */

@@ -484,9 +484,9 @@ export function openStore(name: string, options: OpenStoreOptions = {}): Store {
     leave = () => {
       // What is saved as the page goes needs no answer, so it can be.
       const canCommit = isSaving && isAsked && !hasBlob(view.written);
-      if (canCommit) return end(transaction, "commit");
+      if (canCommit) end(transaction, "commit");
       // In WebKit, a transaction of a page that does not run keeps others waiting.
-      if (gone === "cached" && end(transaction, "abort")) {
+      else if (gone === "cached" && end(transaction, "abort")) {
         undone = suspended = true;
       }
     };
@@ -547,8 +547,8 @@ export function openStore(name: string, options: OpenStoreOptions = {}): Store {
       const lost = /^(Abort|InvalidState|Unknown)Error$/.test(error.name);
       return { error, lost, uncertain, written: view.written };
     }
-    if (failure) return failure;
-    for (const deliver of outcomes) deliver();
+    if (!failure) outcomes.forEach((deliver) => deliver());
+    return failure;
   }
 
   /** The operations in a transaction. */

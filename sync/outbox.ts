@@ -692,6 +692,7 @@ export function createOutbox<T = Request>(
         const value = await transaction.get(pathOf(place, id));
         if (value) return { place, entry: toEntry(id, value) };
       }
+      return undefined;
     }
 
     /** Looks through places, page by page. */
@@ -857,9 +858,8 @@ export function createOutbox<T = Request>(
     /** The last entry of a key, if another one may take its place. */
     async function replaceable(key: string): Promise<Found | undefined> {
       const id = (await tailOf(key))?.slice(lane(key).length);
-      if (id === undefined || leases[id]) return;
-      const found = await find(id);
-      if (found?.entry.collapse) return found;
+      const found = id && !leases[id] ? await find(id) : undefined;
+      return found?.entry.collapse ? found : undefined;
     }
 
     function replace(found: Found, entry: Entry): void {
@@ -1003,7 +1003,7 @@ export function createOutbox<T = Request>(
       if (added.some(([path]) => !leases[path.slice(ready.length)])) return now;
       const [first] = await list(due, 1);
       if (first) next.push(timeOf(first[0]));
-      if (next.length > 0) return Math.min(now + DAY, ...next);
+      return next.length > 0 ? Math.min(now + DAY, ...next) : undefined;
     }
 
     return {
@@ -1702,11 +1702,9 @@ function initOf(request: Request): Record<string, string> {
     if (typeof own === "string" && own !== value) init[name] = own;
   }
   // What a form sends cannot be made anew in its own mode.
-  if (init.mode === "navigate") {
-    init.mode = "same-origin";
-    delete init.redirect;
-  }
-  return init;
+  if (request.mode !== "navigate") return init;
+  const { redirect: _, ...rest } = init;
+  return { ...rest, mode: "same-origin" };
 }
 
 function toRequest(

@@ -2,8 +2,8 @@
 
 /**
  * Checks that modules can be copied one by one: each is put alone into an empty
- * folder and type-checked there with the libraries of Deno, of a page and of a
- * worker.
+ * folder and type-checked there, as strictly as can be, with the libraries of
+ * Deno, of a page and of a worker.
  *
  * Run it with `deno run -A tools/check_standalone.ts`.
  *
@@ -15,6 +15,19 @@ import denoJson from "../deno.json" with { type: "json" };
 import { BUILD_TIME } from "./build_time.ts";
 import { runDeno } from "./deno.ts";
 import { tempFolder } from "./temp_folder.ts";
+
+/** What is stricter than Deno, in the compilers of those who copy a module. */
+const STRICT = {
+  exactOptionalPropertyTypes: true,
+  erasableSyntaxOnly: true,
+  noFallthroughCasesInSwitch: true,
+  noImplicitOverride: true,
+  noImplicitReturns: true,
+  noPropertyAccessFromIndexSignature: true,
+  noUncheckedIndexedAccess: true,
+  noUnusedLocals: true,
+  noUnusedParameters: true,
+};
 
 const LIBRARIES = {
   "Deno": ["deno.window"],
@@ -34,7 +47,10 @@ export async function checkStandalone(paths: string[]): Promise<string[]> {
   const problems = await Promise.all(
     Object.entries(LIBRARIES).map(async ([name, lib]) => {
       await using folder = await tempFolder({
-        "deno.json": JSON.stringify({ compilerOptions: { lib }, lock: false }),
+        "deno.json": JSON.stringify({
+          compilerOptions: { ...STRICT, lib },
+          lock: false,
+        }),
         ...copies,
       });
       const { success, stderr } = await runDeno(

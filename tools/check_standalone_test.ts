@@ -60,3 +60,11 @@ Deno.test("checkStandalone() reports what only some libraries have", async () =>
     "In a page",
   ]);
 });
+
+Deno.test("checkStandalone() reports what a stricter compiler refuses", async () => {
+  const problems = await problemsOf(
+    "export const b = (a: Record<string, string>): string | undefined => a.b;\n",
+  );
+  assertEquals(problems.length, 3);
+  for (const problem of problems) assertStringIncludes(problem, "TS4111");
+});
