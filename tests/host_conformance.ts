@@ -94,6 +94,8 @@ async function controlled(page: ConformancePage) {
   );
   const registration = await page.register();
   if (!serviceWorker.controller) await changed;
+  // In Firefox, the registration may not know it yet.
+  await reached(workerOf(registration), "activated");
   return registration;
 }
 

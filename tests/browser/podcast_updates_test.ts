@@ -151,11 +151,13 @@ browserTest(
     await page.evaluate(async () => {
       const cache = await caches.open("leftover");
       await cache.put("/leftover", new Response("x"));
+      document.documentElement.dataset.old = "";
     });
     await page.click("[data-part=reset]");
     await page.waitFor(() => document.querySelector("dialog")?.open);
     await page.click("[data-part=reset-confirm]");
-    await page.waitFor(async () => !await caches.has("leftover"));
+    await page.waitFor(() => !("old" in document.documentElement.dataset));
+    assertEquals(await page.evaluate(() => caches.has("leftover")), false);
     await shows(page, "1");
     assert((await page.text()).includes("Nothing yet"));
   },
