@@ -87,14 +87,19 @@ async function activated(page: ConformancePage, version?: number) {
 }
 
 /** Registers a worker that claims, and resolves when it controls the page. */
-async function controlled(page: ConformancePage) {
+async function claimed(page: ConformancePage) {
   const { serviceWorker } = page;
   const changed = new Promise((resolve) =>
     serviceWorker.addEventListener("controllerchange", resolve, { once: true })
   );
   const registration = await page.register();
   if (!serviceWorker.controller) await changed;
-  // In Firefox, the registration may not know it yet.
+  return registration;
+}
+
+/** Does so, and resolves when the registration knows it too, in Firefox the later. */
+async function controlled(page: ConformancePage) {
+  const registration = await claimed(page);
   await reached(workerOf(registration), "activated");
   return registration;
 }
@@ -496,7 +501,7 @@ export const behaviours: Record<string, Behaviour> = {
       });
     },
     async page(page) {
-      await controlled(page);
+      await claimed(page);
       const fetched = page.fetch("/asked/order");
       const frame = await page.open("/asked/order");
       frame.close();
@@ -1035,7 +1040,7 @@ export const behaviours: Record<string, Behaviour> = {
           start: (controller) => controller.enqueue(new Uint8Array(1)),
         });
         return [
-          await cancel(await fetch("/asked/echo")),
+          await cancel(await fetch("/asked/slow")),
           await cancel(new Response(stream)),
         ];
       });
@@ -1044,7 +1049,7 @@ export const behaviours: Record<string, Behaviour> = {
       return await ask((await activated(page)).active);
     },
     expected: [["waits", "ended"], ["waits", "ended"]],
-    // What they have fetched, they copy.
+    // What they fetch, they copy; WebKit does too once all of it has come.
     differs: {
       chromium: [["ended", "ended"], ["waits", "ended"]],
       firefox: [["ended", "ended"], ["waits", "ended"]],

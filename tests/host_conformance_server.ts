@@ -12,6 +12,8 @@ export async function answerConformance(
   switch (new URL(request.url).pathname) {
     case "/asked/echo":
       return new Response(`${request.method} ${await request.text()}`);
+    case "/asked/slow":
+      return new Response(inTwoParts());
     case "/lib.js":
       return new Response(IMPORTED, {
         headers: { "content-type": "text/javascript" },
@@ -33,4 +35,19 @@ export async function answerConformance(
       );
   }
   return undefined;
+}
+
+/** A body of which the second half comes half a second later. */
+function inTwoParts(): ReadableStream<Uint8Array> {
+  let timer: ReturnType<typeof setTimeout>;
+  return new ReadableStream({
+    start(controller) {
+      controller.enqueue(new TextEncoder().encode("first "));
+      timer = setTimeout(() => {
+        controller.enqueue(new TextEncoder().encode("second"));
+        controller.close();
+      }, 500);
+    },
+    cancel: () => clearTimeout(timer),
+  });
 }

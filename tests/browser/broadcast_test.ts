@@ -84,10 +84,12 @@ browserTest(
 browserTest(
   "broadcast() that is closed on pagehide lets the page be cached",
   async ({ page, openPage }) => {
-    const other = await openPage();
+    const [other, third] = [await openPage(), await openPage()];
     await page.call("closeWhileAway");
     await page.goto("/?elsewhere");
     await other.call("post", "while away");
+    // It is delivered before the page is back.
+    await received(third, 1);
     assert(await page.back());
     await other.call("post", "back");
     assertEquals((await received(page, 1)).heard, ["back"]);

@@ -202,6 +202,7 @@ browserTest(
     const [rain] = await page.call("load", "/news");
     await page.waitFor(() => caches.match("/news"));
     await page.call("load", "/news");
+    while (server.count("/news") < 2) await pause();
     news = "Sun";
     assertEquals(await page.call("load", "/news"), [rain as string]);
     for (const each of [page, other]) {

@@ -47,6 +47,8 @@ browserTest("sharedSource() produces in one page for all", async (context) => {
     produced.push((await page.call("state")).produced);
   }
   assertEquals(produced, [1, 0, 0]);
+  // It has the values before it waits for the lock.
+  while ((await first.call("locks"))[1] < 2) await pause();
   assertEquals(await first.call("locks"), [1, 2]);
 });
 
