@@ -156,7 +156,10 @@ browserTest(
     await page.click("[data-part=reset]");
     await page.waitFor(() => document.querySelector("dialog")?.open);
     await page.click("[data-part=reset-confirm]");
-    await page.waitFor(() => !("old" in document.documentElement.dataset));
+    await page.waitFor(() => {
+      const root = document.querySelector("html");
+      return root && !("old" in root.dataset);
+    });
     assertEquals(await page.evaluate(() => caches.has("leftover")), false);
     await shows(page, "1");
     assert((await page.text()).includes("Nothing yet"));
