@@ -89,6 +89,8 @@ await report();
 async function work(own: Lane): Promise<void> {
   await runTests(own, browsers);
   await browsers.end(own.engine);
+  // A soak measures the memory of all browsers of an engine.
+  if (Deno.env.get("SW_SOAK") === "1") return;
   const others = new Browsers({ others: browsers });
   for (;;) {
     const [slowest] = lanes.toSorted((a, b) =>
