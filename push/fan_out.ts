@@ -25,7 +25,8 @@
  * A batch may be taken when its time has come. Who takes it moves it half a
  * minute ahead, and on and on while it is at it: if it dies, the time comes, and
  * another goes on where that was. The clocks of the processes need to agree to a
- * few seconds. What failed becomes a new batch, for later.
+ * few seconds. What failed becomes a new batch, for later. To cancel a job is to
+ * put a batch of nobody in its place: whoever takes that removes the counts.
  *
  * @module
  */
@@ -151,11 +152,14 @@ export interface FanOutOptions<T> {
    */
   lease?: number | undefined;
   /**
-   * Forgets a subscription that is gone, or none. If it rejects, it is called
-   * again later, after another attempt to send.
+   * Forgets a subscription that is gone, or none. If it rejects, or takes more
+   * than a minute, it is called again later, after another attempt to send.
    */
   onGone?: ((subscription: T, answer: FanOutAnswer) => unknown) | undefined;
-  /** Is told of a subscription that was given up; else it is only counted. */
+  /**
+   * Is told of a subscription that was given up, in the same way; else it is only
+   * counted.
+   */
   onFailed?: ((subscription: T, failure: FanOutFailure) => unknown) | undefined;
 }
 
@@ -261,8 +265,9 @@ export interface FanOut<T, M> {
     options?: FanOutSignalOptions,
   ): AsyncGenerator<FanOutStatus, void>;
   /**
-   * Forgets a job. What is left of it is not sent, except a few hundred that a
-   * process has taken already. Resolves with whether it was there.
+   * Forgets a job. What is left of it is not sent, except what processes have
+   * taken already: a few hundred, during a third of their lease. Resolves with
+   * whether it was there.
    */
   cancel(id: string): Promise<boolean>;
 }
@@ -344,6 +349,16 @@ interface Batch<T, M> extends StoredBatch<T> {
   closing: boolean;
 }
 
+/** What this process has done of a job. */
+interface Tally {
+  readonly counts: Counts;
+  /**
+   * A key that has this version as long as nobody cancels the job: the job, or,
+   * when they are stored, these counts. None if it was cancelled.
+   */
+  readonly alive: readonly [key: string, version: string] | undefined;
+}
+
 interface Service<T, M> {
   readonly name: string;
   readonly batches: Set<Batch<T, M>>;
@@ -404,6 +419,8 @@ const PAGE = 100;
 /** How often a batch is looked for that others do not take at once. */
 const TRIES = 3;
 const TIME_DIGITS = 15;
+/** What stands for a service where a job was cancelled. */
+const CANCELLED = "cancelled";
 /** What Deno KV says of a file that another process writes to. */
 const LOCKED_REGEXP = /database is locked/;
 /** How long, at most, to wait for that, in milliseconds, and how often. */
@@ -623,8 +640,7 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
     signal?.throwIfAborted();
     const sender = crypto.randomUUID();
     /** What this call has stored of each job, by its token. */
-    const stored = new Map<string, Counts>();
-    const ids = new Map<string, string>();
+    const tallies = new Map<string, Tally>();
     const services = new Map<string, Service<T, M>>();
     const runs = new Set<Promise<void>>();
     const attempting = new Set<AbortController>();
@@ -632,6 +648,7 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
     let saving: Promise<void> | undefined;
     let total = noCounts();
     let stopped = false;
+    let aborted = false;
     let failure: { error: unknown } | undefined;
     let wake = () => {};
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -643,6 +660,7 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
     }
 
     function abort(reason: unknown): void {
+      aborted = true;
       for (const controller of attempting) controller.abort(reason);
     }
 
@@ -656,15 +674,6 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
 
     function countKey(token: string): string {
       return `${root}count/${token}/${sender}`;
-    }
-
-    /** Removes the counts of jobs that were cancelled meanwhile. */
-    async function tidy(): Promise<void> {
-      for (const [token, id] of ids) {
-        if ((await readJob(id))?.job.token === token) continue;
-        const removed = [countKey(token)];
-        await queue.commit({ check: [], delete: removed, set: [] });
-      }
     }
 
     // What is stored of batches.
@@ -687,9 +696,9 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
         for (const batch of some) unsaved.delete(batch);
         try {
           if (await saveSome(some)) continue;
-          // The lease of one of them has ended, which is no harm to others.
+          // What is wrong with one of them is no harm to others.
           for (const batch of some) {
-            if (some.length === 1 || !await saveSome([batch])) drop(batch);
+            while (await refresh(batch) && !await saveSome([batch]));
           }
         } catch (error) {
           for (const batch of some) unsaved.add(batch);
@@ -698,6 +707,25 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
       }
       // At once: whoever comes now begins anew.
       saving = undefined;
+    }
+
+    /** Learns why a batch was not stored; resolves with whether it can be. */
+    async function refresh(batch: Batch<T, M>): Promise<boolean> {
+      const { at, id, token, version } = batch;
+      const keys = [at, jobKey(id), countKey(token)];
+      const [own, stored, count] = await queue.get(keys);
+      if (own?.version !== version) {
+        drop(batch);
+        return false;
+      }
+      const job: Job<T, M> | undefined = stored && JSON.parse(stored.value);
+      // More may have been added to the job.
+      const alive = job?.token === token ? count ?? stored : undefined;
+      tallies.set(token, {
+        counts: count ? JSON.parse(count.value) : noCounts(),
+        alive: alive && [alive.key, alive.version],
+      });
+      return true;
     }
 
     /** Leaves a batch to who has taken it. */
@@ -721,12 +749,13 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
       const changes = batches.map((batch) => {
         const { service, token, id, at, name, counts, due, again } = batch;
         check.push([at, batch.version]);
-        ids.set(token, id);
+        const tally = tallies.get(token);
         sums.set(
           token,
-          plus(sums.get(token) ?? stored.get(token) ?? noCounts(), counts),
+          plus(sums.get(token) ?? tally?.counts ?? noCounts(), counts),
         );
         batch.counts = noCounts();
+        if (!tally?.alive) batch.left.clear();
         const isEnd = isOver(batch);
         const isOld = batch.until - now < lease * 2 / 3;
         const until = isOld ? now + lease : batch.until;
@@ -736,7 +765,7 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
           const rest = [...batch.left].flatMap((i) => [batch.members[i] ?? []]);
           const parts = [[now, rest as Member<T>[]], [due, again]] as const;
           for (const [time, members] of parts) {
-            if (members.length === 0) continue;
+            if (members.length === 0 || !tally?.alive) continue;
             set.push(...toEntries(service.name, time, { id, token, members }));
           }
         } else {
@@ -752,8 +781,11 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
           waiting: batch.waiters.length,
         };
       });
-      // Nobody else sets these.
+      // Nobody else sets these, and nobody would find those of no job.
       for (const [token, counts] of sums) {
+        const alive = tallies.get(token)?.alive;
+        if (!alive) continue;
+        check.push([...alive]);
         set.push([countKey(token), JSON.stringify(counts)]);
       }
       const version = await queue.commit({ check, delete: removed, set });
@@ -771,7 +803,11 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
         settle(batch, isEnd ? batch.waiters.length : waiting);
       }
       if (version === undefined) return false;
-      for (const [token, counts] of sums) stored.set(token, counts);
+      for (const [token, counts] of sums) {
+        const isAlive = tallies.get(token)?.alive !== undefined;
+        const alive = isAlive ? [countKey(token), version] as const : undefined;
+        tallies.set(token, { counts, alive });
+      }
       return true;
     }
 
@@ -828,15 +864,21 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
       const taken: Batch<T, M>[] = [];
       const removed: string[] = [];
       const set: [key: string, value: string][] = [];
+      const cancelled: string[] = [];
       entries.forEach(({ key, value }, index) => {
         const { [index]: body } = bodies;
         const name = names[index] ?? "";
         const entry = body && jobs[ids.indexOf(body.id)];
         const job: Job<T, M> | undefined = entry && JSON.parse(entry.value);
         removed.push(key);
-        if (!body || job?.token !== body.token) {
+        if (!body || !entry || job?.token !== body.token) {
+          if (body?.members.length === 0) cancelled.push(body.token);
           removed.push(batchKey(name));
           return;
+        }
+        if (!tallies.has(job.token)) {
+          const alive = [entry.key, entry.version] as const;
+          tallies.set(job.token, { counts: noCounts(), alive });
         }
         const at = atKey(service.name, until, name);
         set.push([at, value]);
@@ -859,6 +901,7 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
           closing: false,
         });
       });
+      for (const token of cancelled) await sweep(token);
       const version = await queue.commit({
         check: entries.map(({ key, version }) => [key, version]),
         delete: removed,
@@ -947,20 +990,16 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
       let error: unknown;
       let reason = "expired";
       if (Date.now() < job.expires) {
-        const controller = new AbortController();
-        attempting.add(controller);
         try {
           // What is undefined has no form in JSON.
           const message = job.message as M;
           answer = await limited(
-            controller,
+            attempting,
             (signal) => send(subscription, message, { id, signal }),
           );
         } catch (caught) {
-          if (stopped && controller.signal.aborted) return { end: "left" };
+          if (aborted) return { end: "left" };
           error = caught;
-        } finally {
-          attempting.delete(controller);
         }
         reason = answer?.outcome ?? "rejected";
         note(service, reason, answer?.retryAfter);
@@ -980,7 +1019,8 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
       try {
         if (reason === "delivered") return { end: reason };
         if (answer && (reason === "gone" || reason === "invalid")) {
-          await onGone?.(subscription, answer);
+          const told = answer;
+          await limited(attempting, () => onGone?.(subscription, told));
           return { end: "gone" };
         }
         if (reason === "rate-limited") {
@@ -989,8 +1029,10 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
         } else if (reason === "unavailable" || reason === "rejected") {
           if (!isLate && failures + 1 < attempts) return later(1, 0);
         }
-        await onFailed?.(subscription, { reason, answer, error });
+        const failure = { reason, answer, error };
+        await limited(attempting, () => onFailed?.(subscription, failure));
       } catch {
+        if (aborted) return { end: "left" };
         // It has to be told all the same, as long as there is time.
         if (!isLate) return later(0, 1);
       }
@@ -1018,7 +1060,8 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
       if (!isAsked && service.failures < STREAK) return;
       service.pauses++;
       const pause = Math.max(
-        retryAfter ?? 0,
+        // What is no number would never pass.
+        retryAfter || 0,
         Math.min(MINUTE, backoff(service.pauses)),
       );
       service.pausedUntil = now + Math.min(DAY, pause);
@@ -1111,7 +1154,6 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
       await work().catch(fail);
       await Promise.all(runs);
       await saving;
-      if (!failure) await tidy();
     } finally {
       signal?.removeEventListener("abort", onAbort);
       clearInterval(renewal);
@@ -1123,17 +1165,24 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
   }
 
   async function status(id: string): Promise<FanOutStatus | undefined> {
-    const found = await readJob(id);
-    if (!found) return undefined;
-    const { token, added, refused, complete } = found.job;
-    let counts: Counts = { ...noCounts(), gone: refused };
-    for (const { value } of await listAll(`${root}count/${token}/`)) {
-      counts = plus(counts, JSON.parse(value));
+    while (true) {
+      const first = await readJob(id);
+      if (!first) return undefined;
+      const { token } = first.job;
+      let counts = noCounts();
+      for (const { value } of await listAll(`${root}count/${token}/`)) {
+        counts = plus(counts, JSON.parse(value));
+      }
+      // What was counted was added before that.
+      const found = await readJob(id);
+      if (found?.job.token !== token) continue;
+      const { added, refused, complete } = found.job;
+      counts.gone += refused;
+      const { delivered, gone, failed } = counts;
+      const ends = [delivered, gone, ...Object.values(failed)];
+      const left = ends.reduce((left, count) => left - count, added);
+      return { ...counts, added, complete, left };
     }
-    const { delivered, gone, failed } = counts;
-    const ends = [delivered, gone, ...Object.values(failed)];
-    const left = ends.reduce((left, count) => left - count, added);
-    return { ...counts, added, complete, left };
   }
 
   async function listAll(prefix: string): Promise<FanOutEntry[]> {
@@ -1165,12 +1214,37 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
   }
 
   async function cancel(id: string): Promise<boolean> {
-    const found = await readJob(id);
-    if (!found) return false;
-    const counts = await listAll(`${root}count/${found.job.token}/`);
-    const removed = [jobKey(id), ...counts.map(({ key }) => key)];
+    let found: Awaited<ReturnType<typeof readJob>>;
+    let mark: [key: string, value: string][];
+    let version: string | undefined;
+    do {
+      found = await readJob(id);
+      if (!found) return false;
+      const { token } = found.job;
+      // If this process is killed, who finds the mark removes the counts.
+      mark = toEntries(CANCELLED, Date.now(), { id, token, members: [] });
+      version = await queue.commit({
+        check: [[jobKey(id), found.version]],
+        delete: [jobKey(id)],
+        set: mark,
+      });
+      // More may have been added to it meanwhile.
+    } while (version === undefined);
+    await sweep(found.job.token);
+    const removed = mark.map(([key]) => key);
     await queue.commit({ check: [], delete: removed, set: [] });
     return true;
+  }
+
+  /** Removes the counts of a job that is no more, to which none are added. */
+  async function sweep(token: string): Promise<void> {
+    const { start, end } = within(`${root}count/${token}/`);
+    while (true) {
+      const page = await queue.list({ start, end, limit: PAGE });
+      if (page.length === 0) return;
+      const removed = page.map(({ key }) => key);
+      await queue.commit({ check: [], delete: removed, set: [] });
+    }
   }
 
   return { add, flush, status, watch, cancel };
@@ -1298,11 +1372,12 @@ function defaultBackoff(failures: number): number {
   return wait * (1 - Math.random() / 2);
 }
 
-/** Waits for an attempt no longer than its controller and a minute allow. */
+/** Waits for others a minute, or until one of a set of controllers is used. */
 async function limited<R>(
-  controller: AbortController,
-  work: (signal: AbortSignal) => Promise<R>,
+  controllers: Set<AbortController>,
+  work: (signal: AbortSignal) => R | Promise<R>,
 ): Promise<R> {
+  const controller = new AbortController();
   const { signal } = controller;
   const timer = setTimeout(() => {
     controller.abort(
@@ -1312,12 +1387,14 @@ async function limited<R>(
       ),
     );
   }, SENDING);
+  controllers.add(controller);
   try {
     return await new Promise<R>((resolve, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason));
-      work(signal).then(resolve, reject);
+      Promise.resolve(work(signal)).then(resolve, reject);
     });
   } finally {
+    controllers.delete(controller);
     clearTimeout(timer);
   }
 }
@@ -1342,25 +1419,26 @@ async function* abortable<T>(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<T, void> {
   let abort = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(signal?.reason);
-  });
-  aborted.catch(() => {});
-  signal?.addEventListener("abort", abort);
+  const onAbort = () => abort();
+  signal?.addEventListener("abort", onAbort);
   const iterator = Symbol.asyncIterator in source
     ? source[Symbol.asyncIterator]()
     : source[Symbol.iterator]();
   try {
     while (true) {
-      const step = iterator.next();
-      const { done, value } =
-        await (signal ? Promise.race([step, aborted]) : step);
+      // A promise for all of them would hold what came of each.
+      const { done, value } = await new Promise<IteratorResult<T>>(
+        (resolve, reject) => {
+          abort = () => reject(signal?.reason);
+          Promise.resolve(iterator.next()).then(resolve, reject);
+        },
+      );
       if (done) return;
       yield value;
       signal?.throwIfAborted();
     }
   } finally {
-    signal?.removeEventListener("abort", abort);
+    signal?.removeEventListener("abort", onAbort);
     // It need not end before it is left.
     void Promise.resolve(iterator.return?.()).catch(() => {});
   }

@@ -8,6 +8,8 @@ import {
   assertThrows,
 } from "@std/assert";
 import { FakeTime } from "@std/testing/time";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import {
   createFanOut,
   type FanOutAnswer,
@@ -686,6 +688,364 @@ Deno.test("flush() gives what is on its way five seconds when its signal is abor
   const { left, retried } = await fanOut.status("a") ?? {};
   // No attempt is used up.
   assertEquals([left, retried], [3, 0]);
+});
+
+/** Who is killed at which step of all, and whether what it asked for last is done. */
+interface Death {
+  who: readonly string[];
+  at: number;
+  isDone: boolean;
+}
+
+/** Gives each process its queue, and counts the steps of all. */
+function mortals(
+  queue: FanOutQueue,
+  { who, at, isDone }: Death,
+  onStep: (step: number) => void = () => {},
+) {
+  let steps = 0;
+  return {
+    /** Whether somebody is dead. */
+    get hasDied() {
+      return steps >= at;
+    },
+    queueOf(name: string): FanOutQueue {
+      const step = async <R>(work: () => Promise<R>): Promise<R> => {
+        const now = ++steps;
+        onStep(now);
+        if (now < at || !who.includes(name)) return await work();
+        // Nobody is told.
+        if (now === at && isDone) await work();
+        throw new Error("killed");
+      };
+      return {
+        get: (keys) => step(() => queue.get(keys)),
+        list: (range) => step(() => queue.list(range)),
+        commit: (change) => step(() => queue.commit(change)),
+      };
+    },
+  };
+}
+
+/** All deaths at the steps from one on, up to some. */
+function deaths(who: readonly string[], from: number, to: number): Death[] {
+  return Array.from({ length: 2 * (to - from) }, (_, index) => ({
+    who,
+    at: from + (index >> 1),
+    isDone: index % 2 === 1,
+  }));
+}
+
+Deno.test("cancel() leaves nothing behind wherever a process is killed", async () => {
+  using time = new FakeTime();
+  const deliver = () => after(5, DELIVERED);
+  const options = { concurrency: 3, lease: 3_000 };
+  const last = 28;
+  let unharmed = 0;
+  const run = async (cancelsAt: number, death: Death) => {
+    const queue = memoryQueue();
+    let cancelling: Promise<unknown> | undefined;
+    const processes = mortals(queue, death, (step) => {
+      if (step !== cancelsAt) return;
+      cancelling = createFanOut(processes.queueOf("cancels"), deliver)
+        .cancel("a").catch(() => {});
+    });
+    const fanOut = createFanOut(queue, deliver, options);
+    const origin = (id: number) => `https://push${id % 2}.example`;
+    await fanOut.add(subscriptions(9, origin), null, { id: "a" });
+    await createFanOut(processes.queueOf("sends"), deliver, options)
+      .flush().catch(() => {});
+    await cancelling;
+    // It may have come no further than to ask whether there is such a job.
+    if (!cancelling || processes.hasDied) await fanOut.cancel("a");
+    if (processes.hasDied) await fanOut.flush();
+    else unharmed++;
+    const left = await queue.list({ start: "", end: "~", limit: 100 });
+    const what =
+      `${death.who} killed at ${death.at}, cancelled at ${cancelsAt}`;
+    assertEquals(left.map(({ key }) => key), [], what);
+  };
+  for (const who of [["sends"], ["cancels"], ["sends", "cancels"]]) {
+    const runs = [];
+    for (let cancelsAt = 1; cancelsAt < last; cancelsAt++) {
+      for (const death of deaths(who, cancelsAt + 1, last + 1)) {
+        runs.push(run(cancelsAt, death));
+      }
+    }
+    await during(time, Promise.all(runs));
+  }
+  // The last step was among them.
+  assert(unharmed > 0);
+});
+
+Deno.test("cancel() keeps a process from sending what it has taken", async () => {
+  using time = new FakeTime();
+  const hour = 3_600_000;
+  let asked = 0;
+  const fanOut = createFanOut<Subscription>(memoryQueue(), () => {
+    asked++;
+    return Promise.resolve({ outcome: "rate-limited", retryAfter: hour });
+  }, { concurrency: 2 });
+  await fanOut.add(subscriptions(50), null, { id: "a" });
+  const begin = Date.now();
+  const flushing = fanOut.flush();
+  while (asked < 2) await time.nextAsync();
+  await fanOut.cancel("a");
+  await during(time, flushing);
+  assertEquals(asked, 2);
+  // It asks after each third of its lease.
+  const passed = Date.now() - begin;
+  assert(passed < 12_000, `${passed}`);
+});
+
+Deno.test("cancel() forgets what was added again meanwhile", async () => {
+  const stored = memoryQueue();
+  const deliver = () => Promise.resolve(DELIVERED);
+  const other = createFanOut<Subscription>(stored, deliver);
+  await other.add(subscriptions(3), 1, { id: "a" });
+  let isFirst = true;
+  const fanOut = createFanOut<Subscription>({
+    ...stored,
+    async get(keys) {
+      const found = await stored.get(keys);
+      if (isFirst) {
+        isFirst = false;
+        await other.cancel("a");
+        await other.add(subscriptions(3), 2, { id: "a" });
+        await other.flush();
+      }
+      return found;
+    },
+  }, deliver);
+  assertEquals(await fanOut.cancel("a"), true);
+  const range = { start: "", end: "~", limit: 10 };
+  assertEquals(await stored.list(range), []);
+});
+
+Deno.test("cancel() forgets a job that was sent in very many calls", async () => {
+  using test = await bed();
+  await test.fanOut.add(subscriptions(1), null, { id: "a" });
+  await test.fanOut.flush();
+  const range = { start: "fan-out/default/count/", end: "fan-out/default/d" };
+  const [count] = await test.queue.list({ ...range, limit: 1 });
+  assert(count);
+  for (let round = 0; round < 12; round++) {
+    const set = Array.from(
+      { length: 100 },
+      (_, index) =>
+        [`${count.key}-${round}-${index}`, "{}"] as [string, string],
+    );
+    await test.queue.commit({ check: [], delete: [], set });
+  }
+  assertEquals(await test.fanOut.cancel("a"), true);
+  assertEquals(await test.keys(), []);
+});
+
+Deno.test("flush() sends once what is added meanwhile", async () => {
+  using time = new FakeTime();
+  const sent = new Map<number, number>();
+  const fanOut = createFanOut<Subscription>(memoryQueue(), ({ id }) => {
+    sent.set(id, (sent.get(id) ?? 0) + 1);
+    return after(1, DELIVERED);
+  });
+  const padding = "x".repeat(8_000);
+  async function* source() {
+    for (const subscription of subscriptions(1_000)) {
+      if (subscription.id % 10 === 0) await after(1, null);
+      yield { ...subscription, padding };
+    }
+  }
+  let isAdding = true;
+  const adding = fanOut.add(source(), null, { id: "a" })
+    .finally(() => isAdding = false);
+  const flushing = (async () => {
+    while (isAdding) {
+      await fanOut.flush();
+      await after(1, null);
+    }
+    await fanOut.flush();
+  })();
+  await during(time, Promise.all([adding, flushing]));
+  assertEquals([...sent.values()], Array(1_000).fill(1));
+  const { delivered, left } = await fanOut.status("a") ?? {};
+  assertEquals([delivered, left], [1_000, 0]);
+});
+
+Deno.test("flush() reaches all wherever a process is killed, and repeats only what was on its way", async () => {
+  using time = new FakeTime();
+  const options = { concurrency: 3, lease: 3_000, ...QUICK };
+  const last = 45;
+  let unharmed = 0;
+  const run = async (death: Death) => {
+    const sent = new Map<number, number>();
+    const queue = memoryQueue();
+    const processes = mortals(queue, death);
+    const make = (queue: FanOutQueue) =>
+      createFanOut<Subscription>(queue, ({ id }) => {
+        const attempt = (sent.get(id) ?? 0) + 1;
+        if (id !== 7) sent.set(id, attempt);
+        return after(5, id === 7 ? { outcome: "misconfigured" } : DELIVERED);
+      }, options);
+    const origin = (id: number) => `https://push${id % 2}.example`;
+    await make(queue).add(subscriptions(30, origin), null, { id: "a" });
+    await make(processes.queueOf("sends")).flush().catch(() => {});
+    if (processes.hasDied) await make(queue).flush();
+    else unharmed++;
+    const what = `killed at ${death.at}`;
+    assertEquals(sent.size, 29, what);
+    const twice = [...sent.values()].filter((count) => count > 1);
+    assert(twice.length <= 6, `${what}: ${twice.length}`);
+    const { delivered, failed, left } = await make(queue).status("a") ?? {};
+    assertEquals(
+      [delivered, failed, left],
+      [29, { misconfigured: 1 }, 0],
+      what,
+    );
+  };
+  await during(time, Promise.all(deaths(["sends"], 1, last).map(run)));
+  assert(unharmed > 0);
+});
+
+Deno.test("add() stores each once wherever a process is killed", async () => {
+  using time = new FakeTime();
+  const padding = "x".repeat(8_000);
+  const all = subscriptions(120).map((one) => ({ ...one, padding }));
+  let unharmed = 0;
+  const run = async (death: Death) => {
+    const sent = new Map<number, number>();
+    const queue = memoryQueue();
+    const processes = mortals(queue, death);
+    const make = (queue: FanOutQueue) =>
+      createFanOut<Subscription>(queue, ({ id }) => {
+        sent.set(id, (sent.get(id) ?? 0) + 1);
+        return Promise.resolve(DELIVERED);
+      });
+    const source = (last?: Subscription) => all.slice((last?.id ?? -1) + 1);
+    await make(processes.queueOf("adds"))
+      .add(source, null, { id: "a" }).catch(() => {});
+    if (!processes.hasDied) unharmed++;
+    await make(queue).add(source, null, { id: "a" });
+    await make(queue).flush();
+    const what = `killed at ${death.at}`;
+    assertEquals([...sent.values()], Array(120).fill(1), what);
+    const { added, left } = await make(queue).status("a") ?? {};
+    assertEquals([added, left], [120, 0], what);
+  };
+  await during(time, Promise.all(deaths(["adds"], 1, 8).map(run)));
+  assert(unharmed > 0);
+});
+
+Deno.test("flush() forgets a time that was none", async () => {
+  using time = new FakeTime();
+  const asked: number[] = [];
+  const fanOut = createFanOut<Subscription>(memoryQueue(), ({ id }) => {
+    asked.push(id);
+    return Promise.resolve(
+      id === 0
+        ? { outcome: "rate-limited", retryAfter: NaN }
+        : asked.length < 4
+        ? { outcome: "unavailable" }
+        : DELIVERED,
+    );
+  }, { concurrency: 1, ...QUICK });
+  await fanOut.add(subscriptions(3), null);
+  const { delivered, failed } = await during(time, fanOut.flush());
+  assertEquals([delivered, failed], [2, { expired: 1 }]);
+});
+
+Deno.test("flush() ends though a callback does not", async () => {
+  using time = new FakeTime();
+  for (const answer of [GONE, { outcome: "misconfigured" }]) {
+    const never = () => new Promise<never>(() => {});
+    const fanOut = createFanOut<Subscription>(
+      memoryQueue(),
+      () => Promise.resolve(answer),
+      { onGone: never, onFailed: never },
+    );
+    await fanOut.add(subscriptions(3), null, { id: "a" });
+    const controller = new AbortController();
+    const flushing = fanOut.flush({ signal: controller.signal });
+    await time.runMicrotasks();
+    const reason = new Error("enough");
+    controller.abort(reason);
+    const begin = Date.now();
+    let passed = 0;
+    const ended = flushing.catch((error) => {
+      passed = Date.now() - begin;
+      return error;
+    });
+    const limit = after(60_000, "still there");
+    const first = await during(time, Promise.race([ended, limit]));
+    assertStrictEquals(first, reason);
+    assert(passed >= 5_000 && passed < 6_000, `${passed}`);
+    assertEquals((await fanOut.status("a"))?.left, 3);
+  }
+});
+
+Deno.test("flush() calls again after a minute what does not end", async () => {
+  using time = new FakeTime();
+  let calls = 0;
+  const fanOut = createFanOut<Subscription>(
+    memoryQueue(),
+    () => Promise.resolve(GONE),
+    { onGone: () => ++calls === 1 ? new Promise(() => {}) : undefined },
+  );
+  await fanOut.add(subscriptions(1), null);
+  const limit = after(120_000, undefined);
+  const ended = Promise.race([fanOut.flush(), limit]);
+  assertEquals((await during(time, ended))?.gone, 1);
+  assertEquals(calls, 2);
+});
+
+Deno.test("status() counts no more than was added", async () => {
+  const stored = memoryQueue();
+  const deliver = () => Promise.resolve(DELIVERED);
+  const other = createFanOut<Subscription>(stored, deliver);
+  const padding = "x".repeat(8_000);
+  const all = subscriptions(100).map((one) => ({ ...one, padding }));
+  let isBroken = true;
+  function* source(last?: Subscription) {
+    for (const one of all.slice((last?.id ?? -1) + 1)) {
+      if (isBroken && one.id === 90) throw new Error("killed");
+      yield one;
+    }
+  }
+  const add = () => other.add(source, null, { id: "a" });
+  await assertRejects(add, Error, "killed");
+  await other.flush();
+  isBroken = false;
+  const { status } = createFanOut<Subscription>({
+    ...stored,
+    async list(range) {
+      await add();
+      await other.flush();
+      return await stored.list(range);
+    },
+  }, deliver);
+  const { added, delivered, left } = await status("a") ?? {};
+  assertEquals([added, delivered, left], [100, 100, 0]);
+});
+
+Deno.test("add() holds nothing of what it has stored", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect: () => void = runInNewContext("gc");
+  const fanOut = createFanOut<Subscription>(
+    memoryQueue(),
+    () => Promise.resolve(DELIVERED),
+  );
+  const padding = "x".repeat(8_000);
+  let first: WeakRef<Subscription> | undefined;
+  async function* source() {
+    for (const subscription of subscriptions(100)) {
+      const padded = { ...subscription, padding };
+      first ??= new WeakRef(padded);
+      yield padded;
+    }
+    await new Promise((resolve) => setTimeout(resolve));
+    collect();
+    assertEquals(first?.deref(), undefined);
+  }
+  await fanOut.add(source(), null, { signal: new AbortController().signal });
 });
 
 Deno.test("add() rejects where another adds to the same job", async () => {

@@ -6,7 +6,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import type { FanOutStatus } from "../push/fan_out.ts";
+import { createFanOut, type FanOutStatus, kvQueue } from "../push/fan_out.ts";
 import type { FanOutSetup } from "./fan_out_process.ts";
 
 const SOAK = Deno.env.get("SW_SOAK") === "1";
@@ -89,6 +89,17 @@ function start(setup: FanOutSetup): Deno.ChildProcess {
   }).spawn();
 }
 
+/** Cancels the job, and resolves with the keys that are there all the same. */
+async function cancelled(file: string): Promise<string[]> {
+  const kv = await Deno.openKv(file);
+  const send = () => Promise.resolve({ outcome: "delivered" });
+  await createFanOut(kvQueue(kv), send).cancel("episode");
+  const keys: string[] = [];
+  for await (const { key } of kv.list({ prefix: [] })) keys.push(key.join(" "));
+  kv.close();
+  return keys;
+}
+
 Deno.test("flush() reaches every live subscription though its processes are killed", async () => {
   const services = new Services();
   const gone = new Set<number>();
@@ -160,6 +171,7 @@ Deno.test("flush() reaches every live subscription though its processes are kill
   ) as { status: FanOutStatus; rss: number }[];
   const seconds = (Date.now() - began) / 1_000;
   await Promise.all([...open, control].map((server) => server.shutdown()));
+  const keys = await cancelled(setup.file);
   await Deno.remove(folder, { recursive: true });
 
   const all = [...Array(SUBSCRIBERS).keys()];
@@ -178,6 +190,7 @@ Deno.test("flush() reaches every live subscription though its processes are kill
     [live.length, gone.size, 0],
   );
   assertEquals(status?.failed, { misconfigured: failed.size });
+  assertEquals(keys, []);
   if (SOAK) {
     console.log({ seconds, twice, rss: last?.rss, ...services.answers });
     console.log(status);
