@@ -110,7 +110,12 @@ export interface PrecacheManifestOptions {
    * @default {false}
    */
   integrity?: boolean | undefined;
-  /** The file that the server has for the URL of its folder, such as `"index.html"`, which is then its URL. Without it, none. */
+  /**
+   * The file that the server has for the URL of its folder, such as `"index.html"`,
+   * which is then its URL: it is found as `/`, and not as `/index.html`. Without
+   * it, none: it is the other way round, and a warning says so. `""` says that this
+   * is meant.
+   */
   directoryIndex?: string | undefined;
   /**
    * Whether the server has `about.html` as `about`, which is then its URL.
@@ -174,6 +179,8 @@ const IGNORED = [
   "**/{sw,service-worker,service_worker}.js",
 ];
 
+const INDEX_REGEXP = /(^|\/)index\.html$/;
+
 const USAGE = `Makes the manifest of the files that a service worker precaches.
 
 Usage: precache-manifest [option]... <folder>
@@ -185,7 +192,8 @@ Usage: precache-manifest [option]... <folder>
   --hashed=<glob>          which have a hash in their name
   --optional=<glob>        which are stored after the installation
   --integrity              have the browser compare hashes
-  --directory-index=<name> the file that is served for the URL of its folder
+  --directory-index=<name> the file that is served for the URL of its folder:
+                           none, with a warning if there is an index.html
   --clean-urls             about.html is served as about
   --max-size=<bytes>       of how much to warn: 10000000
 
@@ -276,6 +284,16 @@ export async function precacheManifest(
     const [largest] = entries.toSorted((a, b) => b.size - a.size);
     warnings.push(
       `${size} bytes are precached, more than ${maxSize}; the largest file is ${largest?.url} with ${largest?.size}`,
+    );
+  }
+  const [index] = sorted
+    .filter(([file]) => INDEX_REGEXP.test(file))
+    .sort(([a], [b]) => a.length - b.length);
+  if (index && directoryIndex === undefined) {
+    const [, { url }] = index;
+    const folder = url.slice(0, url.lastIndexOf("/") + 1) || "the scope";
+    warnings.push(
+      `${url} is precached, but not ${folder}: the directory index should be "index.html" if the server has it there, or "" if not`,
     );
   }
   return {

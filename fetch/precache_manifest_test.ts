@@ -12,6 +12,8 @@ import { createHash } from "node:crypto";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { runDeno, standardArguments } from "../tools/deno.ts";
 import { tempFolder } from "../tools/temp_folder.ts";
+import { createHost } from "../testing/host.ts";
+import { precache } from "./precache.ts";
 import {
   precacheManifest,
   type PrecacheManifestOptions,
@@ -46,7 +48,7 @@ Deno.test("precacheManifest() lists files with the hash of their content", async
   await using folder = await tempFolder(FILES);
   const { manifest, files, size, warnings } = await precacheManifest(
     pathToFileURL(folder.path),
-    { hashed: ["assets/**"], optional: ["docs/**"] },
+    { hashed: ["assets/**"], optional: ["docs/**"], directoryIndex: "" },
   );
   const revision = (text: string) =>
     createHash("sha256").update(text).digest("hex").slice(0, 16);
@@ -199,6 +201,62 @@ Deno.test({
       "4 bytes are precached, more than 3; the largest file is /a.js with 4",
     ]);
   },
+});
+
+Deno.test("precacheManifest() warns of an index that is not found as its folder", async () => {
+  const warningsOf = async (
+    files: Record<string, string>,
+    options?: PrecacheManifestOptions,
+  ) => {
+    await using folder = await tempFolder(files);
+    return (await precacheManifest(folder.path, options)).warnings;
+  };
+  const advice =
+    'the directory index should be "index.html" if the server has it there, or "" if not';
+  const docs = { "docs/index.html": "", "a.html": "" };
+  assertEquals(await warningsOf(FILES), [
+    `/index.html is precached, but not /: ${advice}`,
+  ]);
+  assertEquals(await warningsOf(docs, { base: "" }), [
+    `docs/index.html is precached, but not docs/: ${advice}`,
+  ]);
+  assertEquals(await warningsOf(FILES, { base: "" }), [
+    `index.html is precached, but not the scope: ${advice}`,
+  ]);
+  assertEquals(await warningsOf(docs, { cleanURLs: true }), [
+    `/docs/index is precached, but not /docs/: ${advice}`,
+  ]);
+  for (const directoryIndex of ["index.html", "a.html", ""]) {
+    assertEquals(await warningsOf(docs, { directoryIndex }), []);
+  }
+  assertEquals(await warningsOf(FILES, { ignore: ["**/index.html"] }), []);
+  assertEquals(await warningsOf({ "reindex.html": "" }), []);
+});
+
+Deno.test("precacheManifest() has an index answer as its folder or as itself", async () => {
+  await using folder = await tempFolder({ "index.html": "the app" });
+  for (const directoryIndex of ["index.html", ""]) {
+    const options = { directoryIndex };
+    const { manifest } = await precacheManifest(folder.path, options);
+    const host = createHost({ network: () => new Response("the app") });
+    await host.register((self) => {
+      const files = precache(self, manifest, { name: "app" });
+      self.addEventListener("install", (event) => {
+        event.waitUntil(files.install());
+      });
+      self.addEventListener("fetch", (event) => {
+        if (files.has(event.request)) event.respondWith(files.respond(event));
+      });
+    });
+    const page = await host.openWindow("/elsewhere");
+    host.network.offline = true;
+    const [url, other] = directoryIndex
+      ? ["/", "/index.html"]
+      : ["/index.html", "/"];
+    assertEquals(await (await page.fetch(url)).text(), "the app");
+    await assertRejects(() => page.fetch(other), TypeError);
+    host.close();
+  }
 });
 
 /** Runs the command line. */
