@@ -25,7 +25,8 @@
  * outbox/<name>/due/<time>/<id>  when
  * outbox/<name>/dead/<id>        a dead letter
  * outbox/<name>/body/<id>        a body too large to be in its entry
- * outbox/<name>/state            the last number given, leases, latest ends
+ * outbox/<name>/state            the last number given, leases
+ * outbox/<name>/ends             how the latest entries ended
  * ```
  *
  * so that what is due is found by a range of keys and one entry among 100,000
@@ -384,9 +385,10 @@ interface State {
   /** How many flushes in a row had no response at all. */
   down: number;
   readonly leases: Record<string, Lease>;
-  /** How the last entries ended, for who has missed it. */
-  ends: (readonly [id: string, status: OutboxEntry["status"]])[];
 }
+
+/** How the latest entries ended, for who has missed it. */
+type Ends = (readonly [id: string, status: OutboxEntry["status"]])[];
 
 /** An entry is on its way, in the hands of one sender. */
 interface Lease {
@@ -560,6 +562,7 @@ export function createOutbox<T = Request>(
   }
   const root = `outbox/${encodeURIComponent(name)}/`;
   const statePath = `${root}state`;
+  const endsPath = `${root}ends`;
   const ready = pathOf("ready", "");
   const wait = pathOf("wait", "");
   const due = pathOf("due", "");
@@ -632,7 +635,7 @@ export function createOutbox<T = Request>(
         if (open) taken.push(...jobs.splice(0));
         const results: unknown[] = [];
         for (const job of taken) results.push(await job.run(view));
-        return { told: view.save(), results };
+        return { told: await view.save(), results };
       });
     } catch (error) {
       if (taken.length === 1) return taken[0]?.reject(error);
@@ -664,6 +667,7 @@ export function createOutbox<T = Request>(
     const { leases } = state;
     const changes: OutboxEntry[] = [];
     const aborted: string[] = [];
+    const ended: Ends = [];
     /** The last entry of a key, where it was asked for. */
     const tails = new Map<string, string | undefined>();
     /** What has become ready, as the entry before it is gone. */
@@ -672,15 +676,22 @@ export function createOutbox<T = Request>(
     let touched = false;
 
     /** Stores what all changes share, and gives what there is to tell. */
-    function save(): Told {
+    async function save(): Promise<Told> {
       const { length } = changes;
+      if (ended.length > 0) {
+        transaction.set(endsPath, (await endsNow()).slice(-ENDS));
+      }
       if (touched || length > 0) {
         state.changed += length;
-        state.ends = state.ends.slice(-ENDS);
         transaction.set(statePath, state);
       }
       const { changed } = state;
       return { changed, changes: length > TOLD ? undefined : changes, aborted };
+    }
+
+    async function endsNow(): Promise<Ends> {
+      const before = await transaction.get(endsPath) as Ends | undefined;
+      return [...before ?? [], ...ended];
     }
 
     function list(prefix: string, limit: number, start = prefix) {
@@ -798,7 +809,7 @@ export function createOutbox<T = Request>(
         transaction.delete(pathOf("body", id));
       }
       setLease(id);
-      state.ends.push([id, status]);
+      ended.push([id, status]);
       note(entry, status);
     }
 
@@ -914,8 +925,10 @@ export function createOutbox<T = Request>(
 
     /** Resolves with what is in the store. */
     async function snapshot(): Promise<
-      { state: State; entries: Map<string, OutboxEntry> }
+      { changed: number; ends: Ends; entries: Map<string, OutboxEntry> }
     > {
+      // Others that share the transaction may change it yet.
+      const { changed } = state;
       const entries = new Map<string, OutboxEntry>();
       await visit(PLACES, (page) => {
         for (const { place, entry } of page) {
@@ -928,8 +941,7 @@ export function createOutbox<T = Request>(
           entries.set(entry.id, toPublic(entry, status));
         }
       });
-      // Others that share the transaction may change it yet.
-      return { state: { ...state }, entries };
+      return { changed, ends: await endsNow(), entries };
     }
 
     /** Stores how an attempt ended. */
@@ -1535,8 +1547,9 @@ export function createOutbox<T = Request>(
     /** Finds in the store what was not told. */
     async function look(): Promise<void> {
       stale = false;
-      const { state, entries } = await commit((view) => view.snapshot());
-      const ends = new Map(state.ends);
+      const found = await commit((view) => view.snapshot());
+      const { changed, entries } = found;
+      const ends = new Map(found.ends);
       for (const [id, entry] of known) {
         const status = ends.get(id) ?? "gone";
         if (!entries.has(id)) learn({ ...entry, status });
@@ -1547,7 +1560,7 @@ export function createOutbox<T = Request>(
           learn(entry);
         }
       }
-      seen = state.changed;
+      seen = changed;
     }
 
     function hear({ data: { changed, changes } }: MessageEvent<Told>): void {
@@ -1647,9 +1660,8 @@ function toEntry(id: string, value: unknown): Entry {
 
 function toState(value: unknown): State {
   const state = value as Partial<State> | undefined;
-  const { leases, ends = [] } = state ?? {};
-  const copies = { leases: { ...leases }, ends: [...ends] };
-  return { last: 0, changed: 0, down: 0, ...state, ...copies };
+  const leases = { ...state?.leases };
+  return { last: 0, changed: 0, down: 0, ...state, leases };
 }
 
 function toPublic(entry: Entry, status: OutboxEntry["status"]): OutboxEntry {

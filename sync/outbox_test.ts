@@ -95,6 +95,14 @@ function turns(ms = 10): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
+/** The paths of what is stored of entries. */
+async function kept(
+  store: { list(): Promise<[string, unknown][]> },
+): Promise<string[]> {
+  const paths = (await store.list()).map(([path]) => path);
+  return paths.filter((path) => !/\/(?:state|ends)$/.test(path));
+}
+
 async function statuses(outbox: Outbox<Request>): Promise<string[]> {
   return (await outbox.list()).map(({ status }) => status);
 }
@@ -133,13 +141,13 @@ Deno.test("flush() sends what was added, and forgets it", async () => {
   assertEquals(await outbox.list(), []);
 });
 
-Deno.test("flush() leaves nothing in the store but its state", async () => {
+Deno.test("flush() leaves nothing in the store of what was sent", async () => {
   const { outbox, store, name } = bed();
   await outbox.addAll([post("a"), post("b")], { key: "k" });
   await outbox.add(post(new Uint8Array(100_000)));
   await outbox.flush();
   const paths = (await store.list()).map(([path]) => path);
-  assertEquals(paths, [`outbox/${name}/state`]);
+  assertEquals(paths, [`outbox/${name}/ends`, `outbox/${name}/state`]);
 });
 
 Deno.test("flush() of an empty outbox sends nothing", async () => {
@@ -745,7 +753,7 @@ Deno.test("add() keeps 50 MB", async () => {
   await outbox.add(post(sent));
   await outbox.flush();
   assertEquals(received, await digest(sent));
-  assertEquals((await store.list()).length, 1);
+  assertEquals(await kept(store), []);
 });
 
 Deno.test("add() keeps a form that it is given beside the request", async () => {
@@ -1005,7 +1013,7 @@ Deno.test("add() with 'collapse' replaces the last entry of its key, and takes i
   assert(!ids.includes(first) && !ids.includes(second));
   await outbox.flush();
   assertEquals(server.done, ["second", "other"]);
-  assertEquals((await store.list()).length, 1);
+  assertEquals(await kept(store), []);
 });
 
 Deno.test("addAll() with 'collapse' leaves the last of them", async () => {
@@ -1123,7 +1131,7 @@ Deno.test("cancel() removes an entry, wherever it is", async () => {
     assertEquals(await outbox.cancel(id), true);
     assertEquals(await outbox.cancel(id), false);
   }
-  assertEquals((await store.list()).length, 1);
+  assertEquals(await kept(store), []);
   assertEquals(await outbox.flush(), { sent: 0, failed: 0, next: undefined });
 });
 
@@ -1207,7 +1215,7 @@ Deno.test("clear() removes the entries of one owner", async () => {
   ]);
   await outbox.flush();
   assertEquals(server.done.toSorted(), ["stays 1", "stays 2", "stays 3"]);
-  assertEquals((await store.list()).length, 1);
+  assertEquals(await kept(store), []);
 });
 
 Deno.test("clear() removes all of an owner or, if the store fails, nothing", async () => {
@@ -1222,8 +1230,7 @@ Deno.test("clear() removes all of an owner or, if the store fails, nothing", asy
     await outbox.addAll([...Array(450).keys()], { owner: "Ada" });
     left = most;
     assertEquals(await outbox.clear("Ada").catch(() => 0), count);
-    // The state is there as well.
-    assertEquals((await store.list()).length, 451 - count);
+    assertEquals((await kept(store)).length, 450 - count);
   }
 });
 
@@ -2046,7 +2053,7 @@ Deno.test("add() has saved what it resolves with, whenever its worker is stopped
     assertEquals(listed.slice(0, added.length), added);
     await outbox.flush();
     assertEquals(server.done.length, listed.length);
-    assertEquals((await store.list()).length, listed.length > 0 ? 1 : 0);
+    assertEquals(await kept(store), []);
     host.close();
   });
 });
