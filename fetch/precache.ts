@@ -363,8 +363,15 @@ export function precache(
   ): Promise<Response | undefined> =>
     caches.match(href, { cacheName, ignoreVary: true });
 
-  const read = async (cacheName: string): Promise<PrecacheRecord | undefined> =>
-    await (await matchIn(cacheName, recordURL))?.json();
+  const read = async (
+    cacheName: string,
+  ): Promise<PrecacheRecord | undefined> => {
+    const stored = await matchIn(cacheName, recordURL);
+    // One that is broken must not end all installations to come.
+    const record: PrecacheRecord | null | undefined = await stored?.json()
+      .catch(() => undefined);
+    return record?.revisions ? record : undefined;
+  };
 
   const write = async (
     cache: OpenCache,
@@ -536,7 +543,7 @@ export function precache(
     const preloaded = preloadResponse?.catch(() => undefined);
     const stored = await match(request);
     // If the storage was cleared, there is more to restore.
-    if (!stored && isComplete) retryAt = 0;
+    if (!stored && isComplete && find(request)) retryAt = 0;
     const response = stored ?? await repair(event);
     if (!response) return await preloaded ?? await scope.fetch(request);
     // Chromium complains of a preload that is not read to its end.
@@ -595,7 +602,7 @@ function withoutSearch(
   href: string,
   ignored: true | readonly string[],
 ): string {
-  const url = new URL(href);
+  const [path = "", ...search] = href.split("?");
   const isIgnored = (name: string) =>
     ignored === true ||
     ignored.some((pattern) =>
@@ -603,10 +610,12 @@ function withoutSearch(
         ? name.startsWith(pattern.slice(0, -1))
         : name === pattern
     );
-  for (const name of [...url.searchParams.keys()]) {
-    if (isIgnored(name)) url.searchParams.delete(name);
-  }
-  return url.href;
+  // The others stay as they are encoded.
+  const kept = search.join("?").split("&").filter((parameter) => {
+    const [name] = new URLSearchParams(`&${parameter}`).keys();
+    return name !== undefined && !isIgnored(name);
+  });
+  return kept.length > 0 ? `${path}?${kept.join("&")}` : path;
 }
 
 function sizeOf(entries: Located[]): number {

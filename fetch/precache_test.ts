@@ -232,6 +232,22 @@ Deno.test("install() does not trust what it finds without a record", async () =>
   assertEquals(await (await files.match("/"))?.text(), "new");
 });
 
+Deno.test("install() trusts no record that is none", async () => {
+  const broken = ["", "{", "null", "1", "{}", '{"state":"installed"}'];
+  for (const text of broken) {
+    const scope = scopeOf(() => new Response("text"));
+    for (const version of ["1", "2"]) {
+      const cache = await scope.caches.open(`app ${ORIGIN}/ ${version}`);
+      await cache.put(RECORD, new Response(text));
+    }
+    const files = precache(scope, SECOND, { name: "app" });
+    const { fetched } = await files.install();
+    assertEquals(fetched, 3, text);
+    assertEquals((await files.rest()).fetched, 1, text);
+    assertEquals(await (await files.match("/help"))?.text(), "text");
+  }
+});
+
 Deno.test("install() rejects if the browser has lost what was stored", async () => {
   const scope = scopeOf(() => new Response());
   const files = precache(scope, FIRST, { name: "app" });
@@ -519,6 +535,21 @@ Deno.test("has() ignores the parameters that it is to", () => {
   assert(has(some, "/?utm_source=a&fbclid=b#c"));
   assertFalse(has(some, "/?utm_source=a&page=2"));
   assertFalse(has(some, "/?fbclid2"));
+  assert(has(true, "/?"));
+});
+
+Deno.test("has() compares the parameters that matter as they are", () => {
+  const scope = scopeOf(() => new Response());
+  const urls = ["/list?q=a%20b&c", "/list??a=1", "/list?=x"];
+  const files = precache(scope, {
+    version: "1",
+    entries: urls.map((url) => ({ url })),
+  }, { name: "app", ignoreSearch: ["a", "utm_*"] });
+  assert(files.has("/list?utm_source=x&q=a%20b&c"));
+  assert(files.has("/list?q=a%20b&c&%75tm_source=x&a"));
+  assert(files.has("/list??a=1&a=2"));
+  assert(files.has("/list?a&=x"));
+  assertFalse(files.has("/list?q=a%20b&utm_source=x"));
 });
 
 Deno.test("match() finds nothing where storage is blocked", async () => {
@@ -714,6 +745,23 @@ Deno.test("rest() looks again when respond() has missed a file", async () => {
   assertEquals((await files.rest()).fetched, 1);
   await files.respond(eventOf("/").event);
   assertEquals((await files.rest()).fetched, 4);
+});
+
+Deno.test("rest() does not look again for what is none of its files", async () => {
+  const scope = scopeOf(() => new Response("text"));
+  const files = precache(scope, FIRST, { name: "app" });
+  await files.install();
+  await files.rest();
+  const { event } = eventOf("/other");
+  await files.respond(event);
+  let reads = 0;
+  const { match } = scope.caches;
+  scope.caches.match = (...args) => {
+    reads++;
+    return match.apply(scope.caches, args);
+  };
+  await files.rest();
+  assertEquals(reads, 0);
 });
 
 Deno.test("rest() leaves no half of a version that is cleared meanwhile", async () => {
