@@ -766,15 +766,40 @@ Deno.test("cancel() leaves nothing behind wherever a process is killed", async (
     assertEquals(left.map(({ key }) => key), [], what);
   };
   for (const who of [["sends"], ["cancels"], ["sends", "cancels"]]) {
-    const runs = [];
     for (let cancelsAt = 1; cancelsAt < last; cancelsAt++) {
-      for (const death of deaths(who, cancelsAt + 1, last + 1)) {
-        runs.push(run(cancelsAt, death));
-      }
+      const runs = deaths(who, cancelsAt + 1, last + 1)
+        .map((death) => run(cancelsAt, death));
+      await during(time, Promise.all(runs));
     }
-    await during(time, Promise.all(runs));
   }
   // The last step was among them.
+  assert(unharmed > 0);
+});
+
+Deno.test("flush() removes what a killed cancel() has left, though it is killed as well", async () => {
+  using time = new FakeTime();
+  const deliver = () => after(5, DELIVERED);
+  let unharmed = 0;
+  const run = async (death: Death) => {
+    const queue = memoryQueue();
+    const fanOut = createFanOut<Subscription>(queue, deliver);
+    await fanOut.add(subscriptions(3), null, { id: "a" });
+    await fanOut.flush();
+    // It was looked for, and is cancelled.
+    const atOnce = { who: ["cancels"], at: 2, isDone: true };
+    const cancels = mortals(queue, atOnce).queueOf("cancels");
+    await createFanOut(cancels, deliver).cancel("a").catch(() => {});
+    assertEquals(await fanOut.status("a"), undefined);
+    const range = { start: "", end: "~", limit: 10 };
+    assertEquals((await queue.list(range)).length, 3);
+    const processes = mortals(queue, death);
+    await createFanOut(processes.queueOf("sends"), deliver)
+      .flush().catch(() => {});
+    if (processes.hasDied) await fanOut.flush();
+    else unharmed++;
+    assertEquals(await queue.list(range), [], `killed at ${death.at}`);
+  };
+  await during(time, Promise.all(deaths(["sends"], 1, 14).map(run)));
   assert(unharmed > 0);
 });
 
