@@ -288,13 +288,17 @@ export async function send(
   if (plaintext) {
     // A new pair for each message: RFC 8291, section 3.1.
     const pair = await crypto.subtle.generateKey(CURVE, true, ["deriveBits"]);
-    let agreement;
+    let agreed;
     try {
-      agreement = await agree(subscription, pair.privateKey);
+      // At the same time, which spares Node a turn of its event loop.
+      agreed = await Promise.all([
+        agree(subscription, pair.privateKey),
+        exportPoint(pair),
+      ]);
     } catch (error) {
       return unanswered("invalid", error);
     }
-    body = await encrypt(plaintext, await exportPoint(pair), agreement);
+    body = await encrypt(plaintext, ...agreed);
     headers["content-encoding"] = "aes128gcm";
     headers["content-type"] = "application/octet-stream";
   }
@@ -438,14 +442,17 @@ function decode(
       `Cannot use the subscription: its key '${name}' has ${bytes.length} bytes in base64url, not ${length}`,
     );
   }
-  return Uint8Array.from(bytes, (byte) => byte.charCodeAt(0));
+  const decoded = new Uint8Array(length);
+  // `Uint8Array.from()` takes three times as long.
+  for (let i = 0; i < length; i++) decoded[i] = bytes.charCodeAt(i);
+  return decoded;
 }
 
 /** The one record of RFC 8188, with the keys of RFC 8291, section 3.4. */
 async function encrypt(
   plaintext: Uint8Array,
-  ours: Uint8Array<ArrayBuffer>,
   { point: theirs, auth, secret }: Agreement,
+  ours: Uint8Array<ArrayBuffer>,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { subtle } = crypto;
   const salt = crypto.getRandomValues(new Uint8Array(SALT_SIZE));
