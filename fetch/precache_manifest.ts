@@ -72,8 +72,8 @@ export interface PrecacheManifestResult {
  */
 export interface PrecacheManifestOptions {
   /**
-   * Where the folder is on the server. With `""`, the URLs are relative to the
-   * worker's scope.
+   * Where the folder is on the server, with a `/` at the end. With `""`, the URLs
+   * are relative to the worker's scope.
    *
    * @default {"/"}
    */
@@ -206,6 +206,7 @@ Options with a glob can be given several times.
  * @param folder The folder, as a path or a file URL.
  * @param options Which files, and what their URLs are.
  * @returns The manifest, and what there is to say of it.
+ * @throws {TypeError} If `options.base` does not end in `/`.
  * @throws {TypeError} If two files have the same URL.
  * @throws {Error} The runtime's, if the folder or a file cannot be read.
  *
@@ -243,6 +244,11 @@ export async function precacheManifest(
     cleanURLs = false,
     maxSize = 10_000_000,
   } = options;
+  if (base !== "" && !base.endsWith("/")) {
+    throw new TypeError(
+      `Cannot make a manifest: 'base' must end in "/", current value is "${base}"`,
+    );
+  }
   const root = pathOf(folder);
   const isChosen = matcher(options.globs ?? ["**"]);
   const isIgnored = matcher(options.ignore ?? IGNORED);

@@ -127,6 +127,14 @@ Deno.test("precacheManifest() puts the base before the URLs", async () => {
   }
 });
 
+Deno.test("precacheManifest() refuses a base that is no folder", async () => {
+  const error = await assertRejects(
+    () => urlsOf({ "a.js": "" }, { base: "/app" }),
+    TypeError,
+  );
+  assertStringIncludes(error.message, 'current value is "/app"');
+});
+
 Deno.test("precacheManifest() names indexes and pages as the server does", async () => {
   const globs = ["**/*.html"];
   assertEquals(
