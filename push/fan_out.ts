@@ -1070,16 +1070,18 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
 
     // What there is to do.
 
-    /** Gives services with the time of their first batch. */
-    async function* look(): AsyncGenerator<[service: string, time: number]> {
+    /** Gives services with the time of their first batch, and its size. */
+    async function* look(): AsyncGenerator<
+      [service: string, time: number, size: number]
+    > {
       const prefix = `${root}at/`;
       const { end } = within(prefix);
       for (let start = prefix;;) {
         const page = await queue.list({ start, end, limit: PAGE });
         let last: string | undefined;
-        for (const { key } of page) {
+        for (const { key, value } of page) {
           const [name = "", time] = key.slice(prefix.length).split("/");
-          if (name !== last) yield [name, Number(time)];
+          if (name !== last) yield [name, Number(time), value.length];
           last = name;
         }
         if (last === undefined || page.length < PAGE) return;
@@ -1128,12 +1130,17 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
         const now = Date.now();
         let next = now + LOOK;
         let isEmpty = true;
-        for await (const [name, time] of look()) {
+        const due: [service: string, size: number][] = [];
+        for await (const [name, time, size] of look()) {
           isEmpty = false;
-          if (time <= now) begin(name);
+          if (time <= now) due.push([name, size]);
           else next = Math.min(next, time);
         }
         if (stopped || isEmpty && runs.size === 0) return;
+        // Many that never answer must not keep out those that most wait for.
+        const failures = (name: string) => services.get(name)?.failures ?? 0;
+        due.sort(([a, m], [b, n]) => n - m || failures(a) - failures(b));
+        for (const [name] of due) begin(name);
         const timer = setTimeout(() => wake(), next - now);
         await woken;
         clearTimeout(timer);

@@ -644,6 +644,31 @@ Deno.test("flush() leaves a service alone for failures in a row, not for many in
   assert(Math.max(...asked.values()) < 60_000);
 });
 
+Deno.test("flush() has services that never answer keep out no others for long", async () => {
+  using time = new FakeTime();
+  const begin = Date.now();
+  const controller = new AbortController();
+  const askedAfter = new Map<string, number>();
+  const fanOut = createFanOut<Subscription>(memoryQueue(), ({ endpoint }) => {
+    const { host } = new URL(endpoint);
+    if (!host.startsWith("z")) return new Promise(() => {});
+    askedAfter.set(host, Date.now() - begin);
+    if (askedAfter.size === 2) controller.abort();
+    return Promise.resolve(DELIVERED);
+  });
+  const origin = (id: number) =>
+    `https://${id < 200 ? id : id === 200 ? "z-one" : "z-many"}.example`;
+  await fanOut.add(subscriptions(211, origin), null);
+  const { signal } = controller;
+  const flushing = fanOut.flush({ signal }).catch(() => {});
+  await during(time, flushing);
+  const [many = 0, one = 0] = ["z-many", "z-one"]
+    .map((name) => askedAfter.get(`${name}.example`));
+  assert(many < 2_000, `${many}`);
+  // Each of the 64 places is free after a minute.
+  assert(one < 250_000, `${one}`);
+});
+
 Deno.test("flush() halves what is on its way once for what is limited at once, and remembers that", async () => {
   using time = new FakeTime();
   const begin = Date.now();
