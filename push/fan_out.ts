@@ -1089,7 +1089,8 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
       }
     }
 
-    function begin(name: string): void {
+    /** Begins with a service; returns `false` if there is no place for it. */
+    function begin(name: string): boolean {
       const service = services.get(name) ?? {
         name,
         batches: new Set(),
@@ -1104,12 +1105,15 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
       };
       services.set(name, service);
       service.dry = false;
-      if (service.running) return service.wake();
+      if (service.running) {
+        service.wake();
+        return true;
+      }
       // Those that are left alone keep nobody out.
       const now = Date.now();
       const active = [...services.values()]
         .filter(({ running, pausedUntil }) => running && pausedUntil <= now);
-      if (active.length >= SERVICES) return;
+      if (active.length >= SERVICES) return false;
       service.running = true;
       const ended = run(service).catch(fail).then(() => {
         service.running = false;
@@ -1122,25 +1126,32 @@ export function createFanOut<T extends FanOutSubscription, M = unknown>(
         wake();
       });
       runs.add(ended);
+      return true;
     }
 
     async function work(): Promise<void> {
+      let due: [service: string, size: number][] = [];
+      let next = 0;
       while (!stopped) {
         const woken = new Promise<void>((resolve) => wake = resolve);
         const now = Date.now();
-        let next = now + LOOK;
-        let isEmpty = true;
-        const due: [service: string, size: number][] = [];
-        for await (const [name, time, size] of look()) {
-          isEmpty = false;
-          if (time <= now) due.push([name, size]);
-          else next = Math.min(next, time);
+        if (due.length === 0 || now >= next) {
+          next = now + LOOK;
+          due = [];
+          let isEmpty = true;
+          for await (const [name, time, size] of look()) {
+            isEmpty = false;
+            if (time <= now) due.push([name, size]);
+            else next = Math.min(next, time);
+          }
+          if (stopped || isEmpty && runs.size === 0) return;
+          // Many that never answer must not keep out those that most wait for.
+          const failures = (name: string) => services.get(name)?.failures ?? 0;
+          due.sort(([a, m], [b, n]) => m - n || failures(b) - failures(a));
         }
-        if (stopped || isEmpty && runs.size === 0) return;
-        // Many that never answer must not keep out those that most wait for.
-        const failures = (name: string) => services.get(name)?.failures ?? 0;
-        due.sort(([a, m], [b, n]) => n - m || failures(a) - failures(b));
-        for (const [name] of due) begin(name);
+        for (let last = due.at(-1); last && begin(last[0]); last = due.at(-1)) {
+          due.pop();
+        }
         const timer = setTimeout(() => wake(), next - now);
         await woken;
         clearTimeout(timer);
