@@ -66,7 +66,7 @@ export interface Browser {
 }
 
 /**
- * The resident memory, in MB, of each process of a browser, by their numbers;
+ * The memory, in MB, that each process of a browser holds, by their numbers;
  * of none, where that is not known.
  */
 export async function memoryOf(
@@ -77,8 +77,10 @@ export async function memoryOf(
   for (let pid = left.pop(); pid !== undefined; pid = left.pop()) {
     try {
       const status = await Deno.readTextFile(`/proc/${pid}/status`);
-      const [, kilobytes] = status.match(/^VmRSS:\s*(\d+)/m) ?? [];
-      memory[pid] = Number(kilobytes ?? 0) / 1024;
+      // Without what is mapped from files.
+      const sizes = status.matchAll(/^Rss(?:Anon|Shmem):\s*(\d+)/gm)
+        .map(([, kilobytes]) => Number(kilobytes) / 1024);
+      memory[pid] = sizes.reduce((sum, size) => sum + size, 0);
       for await (const { name } of Deno.readDir(`/proc/${pid}/task`)) {
         const file = `/proc/${pid}/task/${name}/children`;
         left.push(

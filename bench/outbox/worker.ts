@@ -8,10 +8,12 @@ export interface Order {
   contender: string;
   work: "await each" | "at once" | "array" | "replay" | "replay unsent";
   count: number;
+  /** How many are added at once, at most. */
+  part?: number | undefined;
 }
 
 const BODY = JSON.stringify({ text: "x".repeat(200) });
-const ARRAY = 10_000;
+const PART = 10_000;
 
 const opened = new Map<string, Contender>();
 let last = 0;
@@ -26,14 +28,16 @@ function makeRequests(count: number): Request[] {
 }
 
 /** Milliseconds that the work took, without the making of requests. */
-async function time({ contender, work, count }: Order): Promise<number> {
+async function time(
+  { contender, work, count, part = PART }: Order,
+): Promise<number> {
   const queue = opened.get(contender) ??
     await contenders.get(contender)!();
   opened.set(contender, queue);
   let taken = 0;
   const isReplay = work.startsWith("replay");
-  for (let left = isReplay ? 1 : count; left > 0; left -= ARRAY) {
-    const requests = isReplay ? [] : makeRequests(Math.min(left, ARRAY));
+  for (let left = isReplay ? 1 : count; left > 0; left -= part) {
+    const requests = isReplay ? [] : makeRequests(Math.min(left, part));
     const start = performance.now();
     if (work === "await each") {
       for (const request of requests) await queue.add?.(request);
