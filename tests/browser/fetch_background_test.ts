@@ -19,7 +19,10 @@ const FILES = {
   worker: "./fixtures/fetch_background_worker.ts",
   page: "./fixtures/fetch_background_page.ts",
 };
-/** What is lost with a context: a part, and what is in buffers on the way. */
+/**
+ * What a context has received and not stored when it ends: a part that is being
+ * stored, one that is being filled, and as much again for an engine that is killed.
+ */
 const LOST = 8 * MEGABYTE;
 
 /** A server of one file, at every path, that counts what it sends. */
@@ -31,12 +34,21 @@ class FileServer {
   cuts: number[] = [];
   etag = '"1"';
   sent = 0;
+  /** How many bytes were received, as far as the test has heard. */
+  received = 0;
+  /** How many of them were asked for again, at most, by one request. */
+  again = 0;
   readonly #sending = new Set<ReadableStreamDefaultController>();
   readonly asked: string[] = [];
   readonly #chunk = 64 * 1024;
 
   constructor(size: number) {
     this.size = size;
+  }
+
+  /** How many answers are being sent. */
+  get open(): number {
+    return this.#sending.size;
   }
 
   /** Breaks off what is being sent. */
@@ -55,12 +67,17 @@ class FileServer {
     const isRange = range !== null &&
       request.headers.get("if-range") === this.etag;
     const start = isRange ? Number(range.match(/\d+/)?.[0]) : 0;
+    this.again = Math.max(this.again, this.received - start);
     const cut = this.cuts.shift();
     const end = cut === undefined ? this.size : start + cut;
     let place = start;
     const begin = performance.now();
+    let own: ReadableStreamDefaultController;
     const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
-      start: (controller) => void this.#sending.add(controller),
+      start: (controller) => {
+        own = controller;
+        this.#sending.add(own);
+      },
       pull: async (controller) => {
         if (place >= end) {
           this.#sending.delete(controller);
@@ -78,6 +95,7 @@ class FileServer {
         this.sent += bytes.length;
         controller.enqueue(bytes);
       },
+      cancel: () => void this.#sending.delete(own),
     }, { highWaterMark: 0 });
     return new Response(body, {
       status: isRange ? 206 : 200,
@@ -256,7 +274,6 @@ downloadTest(
     assertEquals(state.result, "success");
     assertEquals((await other.call("check", "/file/1")).wrong, -1);
     assert(server.asked.length <= 3, String(server.asked));
-    assert(server.sent < 2 * server.size, `${server.sent} bytes`);
   },
 );
 
@@ -266,7 +283,21 @@ const [size, timeout] = SOAK
   ? [300 * MEGABYTE + 12345, 600_000]
   : [24 * MEGABYTE + 12345, 60_000];
 
-/** Asserts that the file is there, and was sent about once. */
+/** Resolves when so many bytes were received. */
+async function receive(
+  page: Context["page"],
+  server: FileServer,
+  bytes: number,
+): Promise<void> {
+  const { downloaded } = await page.call("follow", "1", bytes);
+  server.received = Math.max(server.received, downloaded);
+}
+
+/**
+ * Asserts that the file is there, that what was received was asked for once, and
+ * that nothing is sent any more. How much was sent is up to the engine, which
+ * reads ahead of a busy page.
+ */
 async function assertEndured(
   { engine, page }: Context,
   server: FileServer,
@@ -281,10 +312,10 @@ async function assertEndured(
   console.log(
     `${engine.name}: ${server.size} bytes, ${interruptions} interruptions, ${server.asked.length} requests, sent ${ratio} times`,
   );
-  assert(
-    server.sent - server.size < interruptions * LOST,
-    `${server.sent} bytes of ${server.size}`,
-  );
+  assert(server.again <= LOST, `${server.again} bytes again`);
+  while (server.open > 0) await pause();
+  // Whoever goes on asks once, and one at a time does.
+  assert(server.asked.length <= interruptions + 1, String(server.asked));
   const [first, ...others] = server.asked;
   assertEquals(first, "/file/1 whole");
   assert(others.every((asked) => asked.includes("bytes=")), String(others));
@@ -305,7 +336,7 @@ downloadTest(
     const every = (stops + kills) / kills;
     for (let count = 1; count <= stops + kills; count++) {
       const bytes = server.size * count / (stops + kills + 1);
-      await page.call("follow", "1", bytes);
+      await receive(page, server, bytes);
       if (count % every === 0) {
         page = await context.restartBrowser({ kill: true });
         await page.call("begin", part);
@@ -333,8 +364,8 @@ downloadTest(
     await page.call("keepRunning");
     for (let count = 1; count <= closes + cuts; count++) {
       const bytes = server.size * count / (closes + cuts + 1);
-      await page.call("follow", "1", bytes);
       const next = await context.openPage();
+      await receive(page, server, bytes);
       if (count % 2 === 0) server.cut();
       await page.close();
       page = next;
