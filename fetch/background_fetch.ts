@@ -13,13 +13,15 @@
  * own, part by part, and only what is missing is asked for, with `Range` and
  * `If-Range`. One context downloads at a time (a Web Lock); if it is closed or
  * stopped, another one goes on. A file that has changed on the server, or cannot
- * be had in ranges, begins again. No more than a few parts of it are in memory.
+ * be had in ranges, begins again. It holds no more than a few parts in memory.
  * What is lost is the download with no page open, which lasts as long as the
  * worker does: a few minutes at most.
  *
  * What that costs. While a file is joined from its parts it is on disk twice, as
  * it is with Background Fetch while it is put into the cache. WebKit holds what is
- * put into a cache in memory, whoever puts it there.
+ * put into a cache in memory, whoever puts it there. Where a file comes faster than
+ * it can be stored, Firefox and WebKit receive it all the same, without limit: what
+ * was not read is in memory, and is sent again if its page is closed.
  *
  * ```text
  * store  "background-fetch/<name>/<id>": what was asked for, and what came of it
@@ -489,7 +491,7 @@ const MAX_PAUSE = 60_000;
 /** and when it is given up: after this time and so many attempts. */
 const PATIENCE = 300_000;
 const ATTEMPTS = 5;
-/** Bytes of a part: what is lost at most when a context is stopped. */
+/** Bytes of a part. Two are lost at most of what was read when a context is stopped. */
 const PART_BYTES = 2 * 1024 * 1024;
 /** How often progress is told. */
 const REPORT_EVERY = 100;
