@@ -1005,6 +1005,47 @@ Deno.test("createBackgroundFetch() takes no file of a deleted download for one o
   host.close();
 });
 
+Deno.test("createBackgroundFetch() looks through no parts while an answer waits to be read", async () => {
+  const server = new FileServer(3 * PART);
+  server.cuts = Array(5).fill(PART + 100);
+  const setting = await set((request) => server.answer(request));
+  const { host, store, page, downloads, url } = setting;
+  await downloads.start("1", url("/1"));
+  await downloads.run();
+  await host.idle();
+  server.cuts = [];
+  const steps: string[] = [];
+  const caches = {
+    has: (name: string) => page.caches.has(name),
+    delete: (name: string) => page.caches.delete(name),
+    async open(name: string) {
+      const cache = await page.caches.open(name);
+      return {
+        match: (url: string) => cache.match(url),
+        delete: (url: string) => cache.delete(url),
+        keys() {
+          steps.push("look");
+          return cache.keys();
+        },
+        put(url: string, response: Response) {
+          if (name !== OPTIONS.cacheName) steps.push("store");
+          return cache.put(url, response);
+        },
+      };
+    },
+  };
+  const fetch: BackgroundFetchScope["fetch"] = (request, init) => {
+    steps.push("ask");
+    return page.fetch(request, init);
+  };
+  const scope = scopeOf(page, { caches, fetch });
+  await createBackgroundFetch(scope, store, OPTIONS).run();
+  assertEquals(steps, ["look", "ask", "store", "look"]);
+  assertEquals(await stored(setting, "/1"), await digest(server.bytes));
+  await host.idle();
+  host.close();
+});
+
 Deno.test("createBackgroundFetch() leaves no file of a download that is deleted while it is stored", async () => {
   const setting = await set(() => new Response("x"));
   const { host, store, page, downloads, url } = setting;
