@@ -668,6 +668,8 @@ export function createOutbox<T = Request>(
     const changes: OutboxEntry[] = [];
     const aborted: string[] = [];
     const ended: Ends = [];
+    /** How entries ended before, once it is asked for. */
+    let before: Promise<unknown> | undefined;
     /** The last entry of a key, where it was asked for. */
     const tails = new Map<string, string | undefined>();
     /** What has become ready, as the entry before it is gone. */
@@ -689,8 +691,17 @@ export function createOutbox<T = Request>(
       return { changed, changes: length > TOLD ? undefined : changes, aborted };
     }
 
+    function endsBefore(): Promise<unknown> {
+      if (!before) {
+        before = transaction.get(endsPath);
+        // Who asks may fail before it is needed.
+        before.catch(() => {});
+      }
+      return before;
+    }
+
     async function endsNow(): Promise<Ends> {
-      const before = await transaction.get(endsPath) as Ends | undefined;
+      const before = await endsBefore() as Ends | undefined;
       return [...before ?? [], ...ended];
     }
 
@@ -810,6 +821,8 @@ export function createOutbox<T = Request>(
       }
       setLease(id);
       ended.push([id, status]);
+      // It is there when the transaction has done the rest.
+      void endsBefore();
       note(entry, status);
     }
 
