@@ -701,8 +701,8 @@ export function createOutbox<T = Request>(
     }
 
     async function endsNow(): Promise<Ends> {
-      const before = await endsBefore() as Ends | undefined;
-      return [...before ?? [], ...ended];
+      const before = await endsBefore();
+      return [...Array.isArray(before) ? before as Ends : [], ...ended];
     }
 
     function list(prefix: string, limit: number, start = prefix) {

@@ -1721,6 +1721,14 @@ Deno.test("flush() goes on when the store is emptied", async () => {
   assertEquals(await outbox.list(), []);
 });
 
+Deno.test("flush() goes on where another version of the code stored how entries ended", async () => {
+  const { outbox, store, name } = bed();
+  await store.set(`outbox/${name}/ends`, { other: "version" });
+  await outbox.add(post("a"));
+  assertEquals((await outbox.flush()).sent, 1);
+  assertEquals(await outbox.list(), []);
+});
+
 Deno.test("flush() makes dead letters of what another version of the code stored", async () => {
   const { outbox, server, store, name } = bed();
   const a = await outbox.add(post("a"), { key: "k" });
